@@ -1,0 +1,211 @@
+"""Ask the Kubernetes API through the official client. Touches the API that the kubeconfig names.
+
+The client's generic ApiClient (kubeconfig, TLS, credentials, connection pool) is used with plain JSON
+objects: its typed classes (CoreV1Api, AppsV1Api …) import 290 model modules, 0.55 s that every session
+would pay.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from typing import TYPE_CHECKING, Any, Self
+
+from pytest_kubelb.cluster.refusal import message_of, refused, unreachable
+from pytest_kubelb.cluster.resources import Json, Resource, Target
+from pytest_kubelb.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+_METHODS = {
+    "get": "GET", "list": "GET", "watch": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE",
+}  # fmt: skip
+_RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
+CONNECT_TIMEOUT_S = 5.0
+
+
+class Api:
+    """One API server, as one kubeconfig context sees it. Threads may share it.
+
+    Answers 429 and 5xx and lost connections are tried again with growing pauses for up to `retry_for_s`; each
+    time `on_event` gets one line. A `create` is tried again only where the server cannot have acted on it.
+    """
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        context: str | None = None,
+        *,
+        on_event: Callable[[str], None],
+        timeout_s: float = 10.0,
+        retry_for_s: float = 20.0,
+        pool_size: int = 8,
+    ) -> None:
+        """Read the kubeconfig; nothing is asked yet. Raises ConfigError when it cannot be used."""
+        self.on_event = on_event
+        self.credentials = f"{kubeconfig}" + (f", context {context}" if context else "")
+        self._timeout_s = timeout_s
+        self._retry_for_s = retry_for_s
+        self._client = _client(kubeconfig, context, pool_size)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the pooled connections."""
+        self._client.rest_client.close()
+        self._client.close()
+
+    def find(self, resource: Resource, name: str, namespace: str = "") -> Json | None:
+        """Get one object, None when there is none of that name."""
+        target = Target(resource, namespace, name)
+        answer = self._ask("get", target, allowed=(404,))
+        return answer if answer.get("kind") != "Status" else None
+
+    def list(self, target: Target) -> Json:
+        """Get the objects that `target` selects, as one List object with its resourceVersion."""
+        return self._ask("list", target, query=_selectors(target))
+
+    def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
+        """Create an object. Raises ApiError with status 409 when the name is taken."""
+        return self._ask("create", Target(resource, namespace), body=body)
+
+    def patch(
+        self, resource: Resource, name: str, body: Json, namespace: str = "", subresource: str = ""
+    ) -> Json:
+        """Change an object, or its subresource, by a JSON merge patch (RFC 7396)."""
+        return self._ask("patch", Target(resource, namespace, name, subresource), body=body)
+
+    def delete(self, resource: Resource, found: Json) -> None:
+        """Delete exactly the object that was found (by uid), its dependents in the background."""
+        metadata = found["metadata"]
+        body = {
+            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+            "preconditions": {"uid": metadata["uid"]},
+        }  # fmt: skip
+        target = Target(resource, metadata.get("namespace", ""), metadata["name"])
+        self._ask("delete", target, body=body, allowed=(404,))
+
+    def open_watch(self, target: Target, resource_version: str, timeout_s: int) -> Any:
+        """Begin a watch that the server ends after `timeout_s`; the urllib3 response to read events from.
+
+        Raises ApiError (status 410 when the version is too old); not tried again here.
+        """
+        query = {
+            **_selectors(target), "watch": "true", "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version, "timeoutSeconds": str(timeout_s),
+        }  # fmt: skip
+        response = self._send("watch", target, query, None, timeout_s + self._timeout_s)
+        if response.status != 200:
+            raise refused("watch", target, response.status, response.read(), self.credentials)
+        return response.response
+
+    def _ask(
+        self,
+        verb: str,
+        target: Target,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Json | None = None,
+        allowed: tuple[int, ...] = (),
+    ) -> Json:
+        from urllib3.exceptions import HTTPError, NewConnectionError
+
+        give_up = time.monotonic() + self._retry_for_s
+        for pause_s in _pauses():
+            after_s = pause_s
+            try:
+                response = self._send(verb, target, query or {}, body, self._timeout_s)
+                status, data = response.status, response.read()
+            except HTTPError as error:
+                what = " ".join(str(error).split())[:200]
+                sent = verb == "create" and not isinstance(error, NewConnectionError)
+                if sent or time.monotonic() + after_s > give_up:
+                    raise unreachable(verb, target, error, self.credentials) from error
+            else:
+                if 200 <= status < 300 or status in allowed:
+                    return self._parsed(verb, target, data)
+                after_s = max(after_s, _retry_after_s(response.headers))
+                what = f"status {status}: {message_of(data)}"
+                if status not in _RETRIED_STATUS or time.monotonic() + after_s > give_up:
+                    raise refused(verb, target, status, data, self.credentials)
+            self.on_event(f"kubernetes: {verb} {target}: {what}; trying again in {after_s:.1f} s")
+            time.sleep(after_s)
+        raise AssertionError("the pauses never end")
+
+    def _parsed(self, verb: str, target: Target, data: bytes) -> Json:
+        try:
+            answer = json.loads(data)
+        except ValueError as error:
+            raise unreachable(verb, target, error, self.credentials) from error
+        if not isinstance(answer, dict):
+            wrong = ValueError(f"a JSON object is expected, not {message_of(data)!r}")
+            raise unreachable(verb, target, wrong, self.credentials)
+        return answer
+
+    def _send(
+        self, verb: str, target: Target, query: Mapping[str, str], body: Json | None, read_timeout_s: float
+    ) -> Any:
+        from kubernetes.client.exceptions import ApiException
+
+        content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
+        request = self._client.param_serialize(
+            _METHODS[verb],
+            target.resource.path(target.namespace, target.name, target.subresource),
+            query_params=list(query.items()),
+            header_params={"Accept": "application/json", "Content-Type": content_type},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        try:
+            return self._client.call_api(*request, _request_timeout=(CONNECT_TIMEOUT_S, read_timeout_s))
+        except ApiException as error:  # how the client reports a TLS failure, which no retry mends
+            raise unreachable(verb, target, error, self.credentials) from error
+
+
+def _client(kubeconfig: Path, context: str | None, pool_size: int) -> Any:
+    from kubernetes.client.api_client import ApiClient
+    from kubernetes.client.configuration import Configuration
+    from kubernetes.config import load_kube_config
+    from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
+
+    # retries=False: urllib3 would try three times without a word; our own tries are reported.
+    settings = Configuration(connection_pool_maxsize=pool_size, retries=False)
+    load: Callable[..., None] = load_kube_config
+    try:
+        load(
+            config_file=str(kubeconfig), context=context, client_configuration=settings, persist_config=False
+        )
+    except (ConfigException, OSError, YAMLError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())[:300]
+        wanted = f" with context {context!r}" if context else ""
+        raise ConfigError(
+            f"kubeconfig {kubeconfig} cannot be used{wanted} ({said}); name an existing file and context in"
+            " section [cluster] of the inventory"
+        ) from error
+    return ApiClient(settings)
+
+
+def _selectors(target: Target) -> dict[str, str]:
+    chosen = {"labelSelector": target.labels, "fieldSelector": target.fields}
+    return {key: value for key, value in chosen.items() if value}
+
+
+def _pauses() -> Iterator[float]:
+    """Yield seconds to wait: 0.1, 0.2, 0.4 … 5, each up to a quarter longer so that clients spread out."""
+    pause_s = 0.1
+    while True:
+        yield pause_s * random.uniform(1.0, 1.25)  # noqa: S311 - spreading retries, not a secret
+        pause_s = min(pause_s * 2, 5.0)
+
+
+def _retry_after_s(headers: Mapping[str, str]) -> float:
+    value = headers.get("Retry-After", "")
+    return min(float(value), 60.0) if value.isdecimal() else 0.0

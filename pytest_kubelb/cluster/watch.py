@@ -1,0 +1,172 @@
+"""Watch several kinds of Kubernetes objects at once and wait for a state they reach. Touches the API.
+
+One thread per kind lists and then follows; the waiting thread judges the latest state after every change.
+Nothing is polled. An expired watch (410) is listed again; that and every lost connection is reported.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from pytest_kubelb.cluster.refusal import ApiError
+from pytest_kubelb.errors import TestbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from pytest_kubelb.cluster.client import Api
+    from pytest_kubelb.cluster.resources import Json, Target
+
+_WATCH_S = 300
+_PAUSE_S = 0.2
+_GONE = 410
+_T = TypeVar("_T")
+
+State = tuple["Mapping[str, Json] | None", ...]
+"""Per watched target its objects by name, None until they are known."""
+
+
+class Watcher:
+    """A context manager that keeps the state of `targets` up to date in threads of its own."""
+
+    def __init__(self, api: Api, targets: Sequence[Target]) -> None:
+        self._changed = threading.Condition()
+        self._followers = [_Follower(api, target, self._changed) for target in targets]
+
+    def __enter__(self) -> Self:
+        for follower in self._followers:
+            follower.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for follower in self._followers:
+            follower.stop()
+        for follower in self._followers:
+            follower.join()
+
+    def wait_for(self, judge: Callable[[State], _T | None], timeout_s: float) -> _T:
+        """Return what `judge` makes of the first state that it does not answer with None.
+
+        Raises TimeoutError after `timeout_s`, TestbedError when a watch cannot go on, what `judge` raises.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while True:
+                for follower in self._followers:
+                    if follower.failure is not None:
+                        raise follower.failure
+                verdict = judge(tuple(follower.objects for follower in self._followers))
+                if verdict is not None:
+                    return verdict
+                remaining_s = deadline - time.monotonic()
+                if remaining_s <= 0:
+                    raise TimeoutError
+                self._changed.wait(remaining_s)
+
+
+class _Follower(threading.Thread):
+    def __init__(self, api: Api, target: Target, changed: threading.Condition) -> None:
+        super().__init__(name=f"kubelb-watch-{target.resource.plural}", daemon=True)
+        self.objects: dict[str, Json] | None = None
+        self.failure: TestbedError | None = None
+        self._api = api
+        self._target = target
+        self._changed = changed
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._response: Any = None
+
+    def run(self) -> None:
+        try:
+            while not self._stopped.is_set():
+                version = self._list()
+                with contextlib.suppress(_ExpiredError):
+                    while not self._stopped.is_set():
+                        version = self._follow(version)
+        except TestbedError as error:
+            with self._changed:
+                self.failure = error
+                self._changed.notify_all()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.cut()
+
+    def cut(self) -> None:
+        with self._lock:
+            connection = getattr(self._response, "connection", None)
+            raw = getattr(connection, "sock", None)
+            if raw is not None:
+                # A blocked TLS read can only be ended from below: shut the connection by a second descriptor.
+                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(raw.fileno())) as twin:
+                    twin.shutdown(socket.SHUT_RDWR)
+
+    def _list(self) -> str:
+        listing = self._api.list(self._target)
+        with self._changed:
+            self.objects = {item["metadata"]["name"]: item for item in listing["items"]}
+            self._changed.notify_all()
+        return str(listing["metadata"]["resourceVersion"])
+
+    def _follow(self, version: str) -> str:
+        """Follow until the server ends the watch; the version to go on from."""
+        from urllib3.exceptions import HTTPError
+
+        try:
+            with self._watching(version) as lines:
+                for line in lines:
+                    version = self._apply(json.loads(line), version)
+        except (HTTPError, ValueError) as error:
+            self._report(f"was cut ({type(error).__name__}); following on")
+        except ApiError as error:
+            if error.status not in (0, 429) and error.status < 500 and error.status != _GONE:
+                raise
+            self._report(f"ended with status {error.status}; listing again")
+            raise _ExpiredError from error
+        return version
+
+    @contextlib.contextmanager
+    def _watching(self, version: str) -> Iterator[Iterator[str]]:
+        from kubernetes.watch.watch import iter_resp_lines
+
+        read_lines: Callable[[Any], Iterator[str]] = iter_resp_lines
+        response = self._api.open_watch(self._target, version, _WATCH_S)
+        with self._lock:
+            self._response = response
+        try:
+            # Set before this thread published its response? Then nobody else will end the read.
+            yield iter(()) if self._stopped.is_set() else read_lines(response)
+        finally:
+            with self._lock:
+                self._response = None
+            response.close()
+            response.release_conn()
+
+    def _apply(self, event: Json, version: str) -> str:
+        kind, item = event["type"], event["object"]
+        if kind == "ERROR":
+            raise ApiError(str(item.get("message")), int(item.get("code", 500)))
+        if kind != "BOOKMARK":
+            with self._changed:
+                objects = dict(self.objects or {})
+                objects.pop(item["metadata"]["name"], None)
+                if kind != "DELETED":
+                    objects[item["metadata"]["name"]] = item
+                self.objects = objects
+                self._changed.notify_all()
+        return str(item["metadata"].get("resourceVersion", version))
+
+    def _report(self, what: str) -> None:
+        if not self._stopped.is_set():
+            self._api.on_event(f"kubernetes: watch {self._target} {what}")
+            self._stopped.wait(_PAUSE_S)
+
+
+class _ExpiredError(Exception):
+    """The version to follow from is gone: list again."""

@@ -1,0 +1,171 @@
+"""The workload: one Deployment and one Service, scaled and waited for. Touches these two objects only.
+
+An object of our name without our managed-by label is never changed: that is an error. What a dead session
+left behind carries the label and is replaced.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from pytest_kubelb.cluster.endpoints import Endpoint, ready_endpoints, why_stuck
+from pytest_kubelb.cluster.manifests import MANAGED_BY_LABEL, MANAGER, SESSION_LABEL, Manifest
+from pytest_kubelb.cluster.resources import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    PODS,
+    SERVICES,
+    Json,
+    Resource,
+    Target,
+)
+from pytest_kubelb.cluster.watch import State, Watcher
+from pytest_kubelb.errors import TestbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_kubelb.cluster.client import Api
+
+__all__ = ["Endpoint", "Workload"]
+
+_KINDS = ((DEPLOYMENTS, "Deployment"), (SERVICES, "Service"))
+DELETE_TIMEOUT_S = 60.0
+
+
+class Workload:
+    """The pods under load, owned by one session. Not for use by several threads."""
+
+    def __init__(self, api: Api, manifest: Manifest) -> None:
+        self._api = api
+        self._manifest = manifest
+        self.cluster_ip = ""
+        """The Service's address, once deployed."""
+
+    def deploy(self) -> None:
+        """Create Service and Deployment at 0 replicas, after removing leftovers of an earlier session.
+
+        Raises TestbedError when an object of our name is not ours, or the cluster refuses.
+        """
+        manifest, namespace = self._manifest, self._manifest.namespace
+        found = [(resource, self._ours(resource, kind)) for resource, kind in _KINDS]
+        left = [(resource, item) for resource, item in found if item is not None]
+        for resource, item in left:
+            owner = item["metadata"]["labels"].get(SESSION_LABEL, "unknown")
+            self._api.on_event(f"kubernetes: replacing {resource.plural} {manifest.name} of session {owner}")
+            self._api.delete(resource, item)
+        if left:
+            self._wait_until_gone(f"{MANAGED_BY_LABEL}={MANAGER}")
+        service = self._api.create(SERVICES, manifest.service(), namespace)
+        self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
+        self.cluster_ip = str(service["spec"]["clusterIP"])
+
+    def scale(self, pods: int, *, timeout_s: float) -> tuple[Endpoint, ...]:
+        """Scale to `pods` and return the endpoints once exactly that many addresses are ready.
+
+        Raises TestbedError as soon as the cluster says why pods cannot come, when the Deployment is deleted
+        or scaled by someone else, and after `timeout_s`.
+        """
+        manifest = self._manifest
+        started = time.monotonic()
+        scale = {"spec": {"replicas": pods}}
+        self._api.patch(DEPLOYMENTS, manifest.name, scale, manifest.namespace, subresource="scale")
+        ready = 0
+
+        def judge(state: State) -> tuple[Endpoint, ...] | None:
+            nonlocal ready
+            slices, running, deployments = state
+            if slices is None or running is None or deployments is None:
+                return None
+            deployment = self._still_ours(deployments, pods)
+            # Only pods of this session count: slices of a Service just replaced may linger.
+            endpoints = ready_endpoints(slices.values())
+            ready = len(endpoints)
+            if ready == pods and all(endpoint.pod in running for endpoint in endpoints):
+                return endpoints
+            reason = why_stuck(running.values(), deployment)
+            if reason is not None:
+                raise TestbedError(
+                    f"scaling {self} to {pods} pods cannot succeed: {' '.join(reason.split())[:500]}; {ready}"
+                    f" are ready after {time.monotonic() - started:.1f} s; remove the cause and run again"
+                )
+            return None
+
+        with Watcher(self._api, self._targets()) as watcher:
+            try:
+                return watcher.wait_for(judge, timeout_s)
+            except TimeoutError as error:
+                raise TestbedError(
+                    f"scaling {self} to {pods} pods: {ready} are ready after {timeout_s:g} s and the cluster"
+                    " names no reason; see 'kubectl get pods,endpointslices' there or raise the time-out"
+                ) from error
+
+    def delete(self) -> None:
+        """Delete what this session made and wait until its pods are gone; nothing else is touched."""
+        for resource, kind in _KINDS:
+            item = self._ours(resource, kind)
+            owner = item["metadata"]["labels"].get(SESSION_LABEL) if item is not None else None
+            if item is not None and owner == self._manifest.session:
+                self._api.delete(resource, item)
+        self._wait_until_gone(self._label_selector())
+
+    def __str__(self) -> str:
+        return f"Deployment {self._manifest.name} in namespace {self._manifest.namespace}"
+
+    def _ours(self, resource: Resource, kind: str) -> Json | None:
+        """Find our object; None when there is none. Raises TestbedError when it is someone else's."""
+        name, namespace = self._manifest.name, self._manifest.namespace
+        item = self._api.find(resource, name, namespace)
+        if item is None:
+            return None
+        manager = (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
+        if manager != MANAGER:
+            raise TestbedError(
+                f"{kind} {name} in namespace {namespace} has {MANAGED_BY_LABEL}={manager}, not {MANAGER}, and"
+                " is left alone; choose another namespace in the inventory or remove it by hand"
+            )
+        return item
+
+    def _still_ours(self, deployments: Mapping[str, Json], pods: int) -> Json:
+        deployment = deployments.get(self._manifest.name)
+        if deployment is None:
+            raise TestbedError(
+                f"{self} was deleted by someone else during a scale; see who uses the namespace"
+            )
+        replicas = deployment["spec"].get("replicas")
+        if replicas != pods:
+            raise TestbedError(
+                f"{self} was scaled by someone else to {replicas} pods, {pods} are wanted; see who uses the"
+                " namespace, an autoscaler for one"
+            )
+        return deployment
+
+    def _label_selector(self) -> str:
+        return ",".join(f"{key}={value}" for key, value in self._manifest.selector.items())
+
+    def _targets(self) -> list[Target]:
+        name, namespace = self._manifest.name, self._manifest.namespace
+        return [
+            Target(ENDPOINT_SLICES, namespace, labels=f"kubernetes.io/service-name={name}"),
+            Target(PODS, namespace, labels=self._label_selector()),
+            Target(DEPLOYMENTS, namespace, fields=f"metadata.name={name}"),
+        ]
+
+    def _wait_until_gone(self, labels: str) -> None:
+        namespace = self._manifest.namespace
+        targets = [Target(resource, namespace, labels=labels) for resource in (DEPLOYMENTS, SERVICES, PODS)]
+        left: list[str] = []
+
+        def judge(state: State) -> bool | None:
+            left[:] = [name for objects in state for name in objects or ()]
+            return True if None not in state and not left else None
+
+        with Watcher(self._api, targets) as watcher:
+            try:
+                watcher.wait_for(judge, DELETE_TIMEOUT_S)
+            except TimeoutError as error:
+                raise TestbedError(
+                    f"deleting {self}: {', '.join(left[:5])} ({len(left)} objects) are still there after"
+                    f" {DELETE_TIMEOUT_S:g} s; see 'kubectl describe' for what holds them"
+                ) from error

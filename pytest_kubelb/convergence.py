@@ -1,0 +1,110 @@
+"""Bring the testbed from the point it is at to the next one, changing only what differs.
+
+Touches it through its parts.
+
+A point is ready when the cluster has exactly its pods, the load balancer forwards to exactly those, and each of
+them has answered the benchmarker through the load balancer.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_kubelb import readiness
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pytest_kubelb.backends.base import Backend
+    from pytest_kubelb.cluster.endpoints import Endpoint
+    from pytest_kubelb.cluster.overlay import Overlay
+    from pytest_kubelb.cluster.workload import Workload
+    from pytest_kubelb.matrix import Point
+    from pytest_kubelb.testbed.hosts import Host
+
+SCALE_TIMEOUT_S = 180.0
+ANSWER_TIMEOUT_S = 30.0
+
+# The same for every backend: at a full link, seven bytes more per request look like a slower load balancer.
+HOST_HEADER = "kubelb.test"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A point that is ready to be measured."""
+
+    point: Point
+    url: str
+    host_header: str
+    endpoints: tuple[Endpoint, ...]
+
+
+class Convergence:
+    """Where the testbed is, and how to get it elsewhere. Not for use by several threads."""
+
+    def __init__(
+        self,
+        benchmarker: Host,
+        workload: Workload,
+        overlay: Overlay,
+        backends: Mapping[str, Backend],
+        on_converged: Callable[[Point, Mapping[str, float]], None],
+    ) -> None:
+        """`on_converged` is told the seconds that each step took."""
+        self._benchmarker = benchmarker
+        self._workload = workload
+        self._overlay = overlay
+        self._backends = backends
+        self._on_converged = on_converged
+        self._at: Point | None = None
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._programmed: dict[str, tuple[Endpoint, ...]] = {}
+
+    def converge(self, point: Point) -> Target:
+        """Return when `point` is ready; raises TestbedError when it cannot be made so.
+
+        After an error nothing is assumed of where the testbed is: the next call does every step.
+        """
+        before, self._at = self._at, None
+        seconds: dict[str, float] = {}
+        if before is None or before.provisioning != point.provisioning:
+            self._programmed.clear()
+            if before is not None:  # a new pass provisions anew
+                self._timed(seconds, "scale_down_s", lambda: self._scale(0))
+        if before is None or before.overlay != point.overlay:
+            self._timed(seconds, "overlay_s", lambda: self._overlay.set(point.overlay))
+        if len(self._endpoints) != point.pods or before is None:
+            self._timed(seconds, "scale_s", lambda: self._scale(point.pods))
+        backend = self._backends[point.backend]
+        if self._programmed.get(point.backend) != self._endpoints:
+            self._timed(seconds, "program_s", lambda: self._program(point.backend))
+        if before is None or before.backend != point.backend:
+            self._timed(seconds, "activate_s", backend.activate)
+        addresses = [endpoint.ip for endpoint in self._endpoints]
+        self._timed(
+            seconds,
+            "prove_s",
+            lambda: readiness.prove(
+                self._benchmarker, backend.url, HOST_HEADER, addresses, timeout_s=ANSWER_TIMEOUT_S
+            ),
+        )
+        self._at = point
+        self._on_converged(point, seconds)
+        return Target(point, backend.url, HOST_HEADER, self._endpoints)
+
+    def _scale(self, pods: int) -> None:
+        self._endpoints = ()
+        self._endpoints = self._workload.scale(pods, timeout_s=SCALE_TIMEOUT_S)
+
+    def _program(self, name: str) -> None:
+        self._programmed.pop(name, None)
+        self._backends[name].program(self._endpoints)
+        self._programmed[name] = self._endpoints
+
+    @staticmethod
+    def _timed(seconds: dict[str, float], name: str, step: Callable[[], object]) -> None:
+        started = time.monotonic()
+        step()
+        seconds[name] = round(time.monotonic() - started, 4)

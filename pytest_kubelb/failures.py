@@ -1,0 +1,20 @@
+"""How a verdict fails an item: kinds of pytest's own failure, so that reports, -x and xfail know them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    # pytest documents this class as pytest.fail.Exception only, which a type checker does not take as a base.
+    from _pytest.outcomes import Failed
+else:
+    Failed = pytest.fail.Exception
+
+
+class RepeatabilityError(Failed):
+    """The runs of a point spread more than the tolerance allows, or none of them is valid."""
+
+    # As pytest does for its own: reports then say RepeatabilityError, without the module's path before it.
+    __module__ = "builtins"

@@ -1,0 +1,196 @@
+"""The fixtures: `testbed`, `lb_point`, `service`, `wrk`. The docstring of each is its manual (`pytest --fixtures`).
+
+Touches pytest; what drives the testbed is imported inside the fixtures, so that an unused plugin costs nothing.
+"""
+
+from __future__ import annotations
+
+import signal
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+
+from pytest_kubelb import stash
+from pytest_kubelb.errors import KubelbError, TestbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_kubelb.convergence import Target
+    from pytest_kubelb.holding import HeldTestbed
+    from pytest_kubelb.record.sample import Sample, Series
+    from pytest_kubelb.settings import Settings
+    from pytest_kubelb.testbed.inventory import Inventory
+
+
+class Wrk(Protocol):
+    """What the fixture `wrk` gives."""
+
+    def __call__(self) -> Series:
+        """Run wrk at the point as often as the settings say, and give all runs."""
+
+
+class Testbed:
+    """The testbed of the session, and why it is broken once it is."""
+
+    __test__ = False  # the name begins with Test: pytest must not collect it
+
+    def __init__(self) -> None:
+        self.held: HeldTestbed | None = None
+        self.broken: str | None = None
+        self._told = False
+
+    def break_(self, cause: KubelbError) -> None:
+        """Note why the testbed cannot be used any more; the first cause stays."""
+        self.broken = self.broken or str(cause)
+
+    def in_order(self) -> HeldTestbed:
+        """Give the testbed when it is in order; fails the first test that finds it broken, and skips the later ones."""
+        if self.held is not None and self.broken is None:
+            return self.held
+        if self._told:
+            pytest.skip(f"the testbed is broken: {self.broken}")
+        self._told = True
+        pytest.fail(str(self.broken), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
+    """The testbed, held for the session: hosts, cluster and load balancer of the inventory, or of the embedded lab.
+
+    It is opened when the first point needs it. At the end of the session, also when that is interrupted,
+    everything is put back as it was; a lab that was started for the session is gone.
+    """
+    testbed = Testbed()
+    left: KubelbError | None = None
+    stack = ExitStack()
+    stack.enter_context(_interruptible())
+    try:
+        testbed.held = _open(pytestconfig, stack)
+    except KubelbError as error:
+        testbed.break_(error)
+    try:
+        yield testbed
+    finally:
+        try:
+            stack.close()
+        except KubelbError as error:
+            left = error
+    if left is not None:
+        pytest.fail(f"the testbed could not be put back as it was: {left}", pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def lb_point(request: pytest.FixtureRequest, testbed: Testbed) -> Target:
+    """One point of the matrix, ready: its pods run, the load balancer forwards to them, and each has answered.
+
+    Gives the Target: `point`, `url`, `host_header`, `endpoints`. Between points only what differs is changed.
+    When a point cannot be provisioned, the testbed counts as broken, and later points are skipped with that cause.
+    """
+    held = testbed.in_order()
+    try:
+        return held.convergence.converge(request.param)
+    except KubelbError as error:
+        testbed.break_(error)
+    testbed.in_order()  # outside of the handler, or pytest would show the sentence twice
+    raise AssertionError("unreachable: a broken testbed does not return")
+
+
+@pytest.fixture
+def service(lb_point: Target) -> Target:
+    """The service under load at this point: its `url`, the `host_header` wrk sends, and its `endpoints`."""
+    return lb_point
+
+
+@pytest.fixture
+def wrk(
+    request: pytest.FixtureRequest,
+    testbed: Testbed,
+    lb_point: Target,
+    benchmark: object,  # noqa: ARG001 - pytest-benchmark shows the runs, so its fixture has to be there
+) -> Wrk:
+    """Gives the function that measures the point: it makes the warm-up runs and then the runs. To be called once.
+
+    Every run is in the record before the next one starts. The verdict on the series is given by the reporting hook
+    when the test function has returned.
+    """
+    from pytest_kubelb.settings import override
+
+    config = request.config
+    markers = [(mark.args, mark.kwargs) for mark in request.node.iter_markers("kubelb")]
+    settings = override(config.stash[stash.SETTINGS], markers)
+
+    def measure() -> Series:
+        from pytest_kubelb.measuring import lost
+        from pytest_kubelb.record.sample import Series
+
+        load, writer = testbed.in_order().load, config.stash[stash.WRITER]
+        samples: list[Sample] = []
+        for number in range(settings.warmup + settings.runs):
+            warmup = number < settings.warmup
+            index = number if warmup else number - settings.warmup
+            try:
+                samples.append(load.run(lb_point, settings, number=index, warmup=warmup))
+            except TestbedError as error:
+                testbed.break_(error)
+                samples.append(lost(lb_point, error, number=index))
+            writer.append(samples[-1])
+            if testbed.broken:
+                break
+        series = Series(lb_point.point.axes(), tuple(samples), settings.tolerance)
+        request.node.stash[stash.SERIES] = series
+        testbed.in_order()
+        return series
+
+    return measure
+
+
+def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
+    """Open the testbed of the session, and its record, on `stack`. Raises KubelbError."""
+    settings = config.stash[stash.SETTINGS]
+    inventory, facts = stack.enter_context(_inventory(settings))
+
+    # Imported here: the lab imports them while it boots.
+    from pytest_kubelb import recording
+    from pytest_kubelb.holding import hold
+    from pytest_kubelb.record.session import new_session
+
+    session = new_session(config.rootpath, datetime.now(UTC))
+    writer = recording.begin(session, settings, facts)  # ended after the testbed was put back, by the plugin
+    config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
+    on_event = partial(recording.note, writer)
+    known = config.stash[stash.BACKENDS]
+    held = stack.enter_context(hold(inventory, settings.backend, known, session.id, on_event))
+    on_event("testbed", held.facts)
+    return held
+
+
+@contextmanager
+def _inventory(settings: Settings) -> Iterator[tuple[Inventory, dict[str, object]]]:
+    """Give the inventory to open: the user's, or that of the lab, which is started unless one is up and free."""
+    if not settings.embedded_lab:
+        yield settings.inventory, {}
+        return
+    from pytest_kubelb.lab import session
+    from pytest_kubelb.testbed import inventory
+
+    with session.lab(settings.lab_kernel, keep=settings.keep) as lab:
+        yield inventory.load(lab.inventory), {"lab_kernel": lab.facts.kernel, "lab_boot_s": lab.facts.boot_s}
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt: pytest tears fixtures down for that one only."""
+
+    def interrupt(number: int, _frame: object) -> None:
+        raise KeyboardInterrupt(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

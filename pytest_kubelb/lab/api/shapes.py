@@ -1,0 +1,218 @@
+"""The types of the fields that this control plane reads: what a typed server could not even decode is refused. Pure.
+
+A real kube-apiserver decodes JSON into Go structs, so that nothing behind it ever sees a text where a number
+belongs. This is that step for the fields used here; fields that are not listed may hold anything and are
+kept. As in Go, null means absent. Types follow https://kubernetes.io/docs/reference/kubernetes-api/ (v1.36).
+"""
+
+from typing import Any
+
+from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.resources import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    LEASES,
+    PODS,
+    REPLICASETS,
+    RESOURCEQUOTAS,
+    Resource,
+)
+from pytest_kubelb.lab.api.status import ApiError, bad_request
+
+STRING, INT, BOOL, INT_OR_STRING, QUANTITY = (
+    "string",
+    "int32",
+    "bool",
+    "intstr.IntOrString",
+    "resource.Quantity",
+)
+_SCALARS: dict[str, tuple[type, ...]] = {
+    STRING: (str,),
+    INT: (int,),
+    BOOL: (bool,),
+    INT_OR_STRING: (int, str),
+    QUANTITY: (int, float, str),
+}
+_EVERY = "*"
+"""As the only key of a shape: a map whose values all have one type."""
+
+Shape = str | list[Any] | dict[str, Any]
+"""A scalar's type, a list of one item's shape, or the shapes of a struct's fields."""
+
+_STRINGS: Shape = {_EVERY: STRING}
+_EXPRESSIONS: Shape = [{"key": STRING, "operator": STRING, "values": [STRING]}]
+_SELECTOR: Shape = {"matchLabels": _STRINGS, "matchExpressions": _EXPRESSIONS}
+_METADATA: Shape = {
+    "name": STRING,
+    "generateName": STRING,
+    "namespace": STRING,
+    "uid": STRING,
+    "resourceVersion": STRING,
+    "labels": _STRINGS,
+    "annotations": _STRINGS,
+    "finalizers": [STRING],
+    "ownerReferences": [
+        {"apiVersion": STRING, "kind": STRING, "name": STRING, "uid": STRING, "controller": BOOL}
+    ],
+}
+_CONTAINER: Shape = {
+    "name": STRING,
+    "image": STRING,
+    "ports": [{"name": STRING, "containerPort": INT, "protocol": STRING}],
+    "env": [{"name": STRING, "value": STRING}],
+    "resources": {"limits": {_EVERY: QUANTITY}, "requests": {_EVERY: QUANTITY}},
+    "readinessProbe": {},
+    "livenessProbe": {},
+    "startupProbe": {},
+    "command": [STRING],
+    "args": [STRING],
+}
+_NODE_TERMS: Shape = {"nodeSelectorTerms": [{"matchExpressions": _EXPRESSIONS, "matchFields": _EXPRESSIONS}]}
+_SPREAD: Shape = {
+    "maxSkew": INT,
+    "minDomains": INT,
+    "topologyKey": STRING,
+    "whenUnsatisfiable": STRING,
+    "labelSelector": _SELECTOR,
+    "matchLabelKeys": [STRING],
+    "nodeAffinityPolicy": STRING,
+    "nodeTaintsPolicy": STRING,
+}
+_POD_SPEC: Shape = {
+    "nodeName": STRING,
+    "nodeSelector": _STRINGS,
+    "hostNetwork": BOOL,
+    "hostname": STRING,
+    "subdomain": STRING,
+    "restartPolicy": STRING,
+    "terminationGracePeriodSeconds": INT,
+    "containers": [_CONTAINER],
+    "initContainers": [_CONTAINER],
+    "tolerations": [{"key": STRING, "operator": STRING, "value": STRING, "effect": STRING}],
+    "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": _NODE_TERMS}},
+    "topologySpreadConstraints": [_SPREAD],
+}
+_STRATEGY: Shape = {
+    "type": STRING,
+    "rollingUpdate": {"maxSurge": INT_OR_STRING, "maxUnavailable": INT_OR_STRING},
+}
+_WORKLOAD: dict[str, Any] = {
+    "replicas": INT,
+    "minReadySeconds": INT,
+    "revisionHistoryLimit": INT,
+    "paused": BOOL,
+    "selector": _SELECTOR,
+    "template": {"metadata": _METADATA, "spec": _POD_SPEC},
+    "strategy": _STRATEGY,
+    "updateStrategy": _STRATEGY,
+}
+_SERVICE_SPEC: Shape = {
+    "type": STRING,
+    "clusterIP": STRING,
+    "clusterIPs": [STRING],
+    "selector": _STRINGS,
+    "ports": [{"name": STRING, "port": INT, "targetPort": INT_OR_STRING, "protocol": STRING}],
+    "publishNotReadyAddresses": BOOL,
+}
+_NODE_SPEC: Shape = {"unschedulable": BOOL, "taints": [{"key": STRING, "value": STRING, "effect": STRING}]}
+_STATUS: Shape = {
+    "phase": STRING,
+    "podIP": STRING,
+    "replicas": INT,
+    "readyReplicas": INT,
+    "availableReplicas": INT,
+    "terminatingReplicas": INT,
+    "conditions": [{"type": STRING, "status": STRING, "reason": STRING, "message": STRING}],
+    "containerStatuses": [{"name": STRING, "restartCount": INT}],
+    "addresses": [{"type": STRING, "address": STRING}],
+    "allocatable": {_EVERY: QUANTITY},
+}
+_ENDPOINT: Shape = {"addresses": [STRING], "targetRef": {"name": STRING, "uid": STRING}, "nodeName": STRING}
+_EVERY_KIND: dict[str, Any] = {"kind": STRING, "apiVersion": STRING, "metadata": _METADATA, "status": _STATUS}
+_BY_PLURAL: dict[str, dict[str, Any]] = {
+    PODS.plural: {"spec": _POD_SPEC},
+    DEPLOYMENTS.plural: {"spec": _WORKLOAD},
+    REPLICASETS.plural: {"spec": _WORKLOAD},
+    DAEMONSETS.plural: {"spec": _WORKLOAD},
+    "services": {"spec": _SERVICE_SPEC},
+    "nodes": {"spec": _NODE_SPEC},
+    "namespaces": {"spec": {"finalizers": [STRING]}},
+    RESOURCEQUOTAS.plural: {"spec": {"hard": {_EVERY: QUANTITY}}},
+    LEASES.plural: {"spec": {"holderIdentity": STRING, "leaseDurationSeconds": INT, "leaseTransitions": INT}},
+    "configmaps": {"data": _STRINGS, "binaryData": _STRINGS, "immutable": BOOL},
+    "secrets": {"data": _STRINGS, "stringData": _STRINGS, "immutable": BOOL, "type": STRING},
+    "endpointslices": {
+        "addressType": STRING,
+        "endpoints": [_ENDPOINT],
+        "ports": [{"name": STRING, "port": INT, "protocol": STRING}],
+    },
+}
+
+
+def check_shape(resource: Resource, obj: object) -> KubeObject:
+    """Give the body of a request as an object of this resource, nulls in its metadata and spec left out.
+
+    Raises:
+        ApiError: 400 when it is something else, or when a field has a type that it cannot have.
+
+    """
+    if not isinstance(obj, dict):
+        raise bad_request(
+            f"the body of the request is not a {resource.kind}: json: cannot unmarshal it into an object"
+        )
+    kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
+    title = f'{kind} in version "{version}" cannot be handled as a {resource.kind}'
+    if (kind, version) != (resource.kind, resource.api_version):
+        raise bad_request(f'{title} in version "{resource.api_version}"')
+    shape = _EVERY_KIND | ({"spec": {}} | _BY_PLURAL.get(resource.plural, {}))
+    for field, inner in shape.items():
+        _check(title, kind, field, obj.get(field), inner)
+    clean = {field: _without_nulls(obj[field]) for field in ("metadata", "spec") if field in obj}
+    return {**obj, "kind": kind, "apiVersion": version, "metadata": {}} | {
+        f: v for f, v in clean.items() if v is not None
+    }
+
+
+def _check(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
+    if value is None:
+        return
+    if isinstance(shape, str):
+        # To Python, but not to Go, true is a number.
+        if not isinstance(value, _SCALARS[shape]) or (isinstance(value, bool) and shape != BOOL):
+            raise _undecodable(title, kind, path, value, shape)
+        return
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            raise _undecodable(title, kind, path, value, "list")
+        for index, item in enumerate(value):
+            _check_item(title, kind, f"{path}[{index}]", item, shape[0])
+        return
+    if not isinstance(value, dict):
+        raise _undecodable(title, kind, path, value, "object")
+    fields: dict[str, Any] = dict.fromkeys(value, shape[_EVERY]) if _EVERY in shape else shape
+    for name, inner in fields.items():
+        _check(title, kind, f"{path}.{name}", value.get(name), inner)
+
+
+def _check_item(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
+    if value is None:
+        raise _undecodable(title, kind, path, value, "item")
+    _check(title, kind, path, value, shape)
+
+
+def _undecodable(title: str, kind: str, path: str, value: object, wanted: str) -> ApiError:
+    found = {"str": "string", "dict": "object", "list": "array", "NoneType": "null"}.get(
+        type(value).__name__, "number"
+    )
+    found = "bool" if isinstance(value, bool) else found
+    return bad_request(
+        f"{title}: json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
+    )
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nulls(item) for name, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_nulls(item) for item in value]
+    return value

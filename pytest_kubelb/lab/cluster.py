@@ -1,0 +1,142 @@
+"""The lab's cluster: the control plane with kubelets, flannel and kube-proxy put to it.
+
+Touches the hosts through those.
+
+What a cluster administrator would have installed is here as objects: the nodes, flannel's ConfigMap and
+DaemonSet, and an empty namespace for the benches.
+"""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.lab.api.control_plane import ControlPlane
+from pytest_kubelb.lab.api.credentials import new_credentials, server_ssl_context, write_kubeconfig
+from pytest_kubelb.lab.api.nodes import NodeSpec
+from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.resources import CONFIGMAPS, DAEMONSETS, NAMESPACES, NODES
+from pytest_kubelb.lab.kube_proxy import KubeProxy
+from pytest_kubelb.lab.kubelet import LabKubelet
+from pytest_kubelb.lab.topology import (
+    CLUSTER_NODES,
+    ETHERNET_MTU,
+    LOAD_BALANCER,
+    POD_RANGE,
+    SERVICE_RANGE,
+    VXLAN_OVERHEAD_BYTES,
+    Node,
+    node,
+)
+
+NAMESPACE = "kubelb"
+FLANNEL = "kube-flannel"
+FLANNEL_CONFIG = "kube-flannel-cfg"
+FLANNEL_DAEMONS = "kube-flannel-ds"
+FLANNEL_IMAGE = "flannel:lab"
+NET_CONF = "net-conf.json"
+BACKEND_ANNOTATION = "flannel.alpha.coreos.com/backend-type"
+
+SetOverlay = Callable[[Node, str, str], None]
+"""Called in a thread with a node, the overlay it has and the one it is to have."""
+
+
+class LabCluster:
+    """One control plane and what runs on its nodes; lives in one event loop."""
+
+    def __init__(self, overlay: str, set_overlay: SetOverlay) -> None:
+        self._set_overlay = set_overlay
+        self._overlays = {each.name: overlay for each in CLUSTER_NODES}
+        self._credentials = new_credentials()
+        kubelet = LabKubelet(self._mtu, {FLANNEL_IMAGE.partition(":")[0]: self._start_flannel})
+        self._control_plane = ControlPlane(
+            kubelet,
+            str(SERVICE_RANGE),
+            [_node_spec(each) for each in CLUSTER_NODES],
+            {self._credentials.token: "kubelb"},
+            ca_pem=self._credentials.ca_pem,
+        )
+        self._create_objects(overlay)
+
+    async def start(self, api: socket.socket, kubeconfig: Path) -> None:
+        """Serve the API on `api` and write the kubeconfig for it."""
+        await self._control_plane.start(api, server_ssl_context(self._credentials))
+        server = f"https://127.0.0.1:{api.getsockname()[1]}"
+        write_kubeconfig(kubeconfig, server, self._credentials, namespace=NAMESPACE)
+
+    def start_kube_proxy(self, proxy: KubeProxy, on_error: Callable[[TestbedError], None]) -> None:
+        """Have `proxy` follow Services and EndpointSlices from now on."""
+
+        def sync(services: Sequence[KubeObject], slices: Sequence[KubeObject]) -> None:
+            try:
+                proxy.sync(services, slices)
+            except TestbedError as error:
+                on_error(error)
+
+        self._control_plane.on_services_changed(sync)
+
+    def _mtu(self) -> int:
+        overlay = next(iter(self._overlays.values()))
+        return ETHERNET_MTU - (VXLAN_OVERHEAD_BYTES if overlay == "vxlan" else 0)
+
+    async def _start_flannel(self, pod: KubeObject) -> str:
+        """Do what flanneld does when it starts: read its configuration, set the node up, annotate the node."""
+        store, registry = self._control_plane.store, self._control_plane.registry
+        here = node(pod["spec"]["nodeName"])
+        configuration = store.get(CONFIGMAPS, FLANNEL, FLANNEL_CONFIG)["data"][NET_CONF]
+        wanted = json.loads(configuration)["Backend"]["Type"]
+        before = self._overlays[here.name]
+        if wanted != before:
+            await asyncio.to_thread(self._set_overlay, here, before, wanted)
+            self._overlays[here.name] = wanted
+        registry.patch(NODES, "", here.name, lambda found: _annotated(found, wanted))
+        return str(here.address)
+
+    def _create_objects(self, overlay: str) -> None:
+        create = self._control_plane.registry.create
+        for name in (NAMESPACE, FLANNEL):
+            create(NAMESPACES, "", {"metadata": {"name": name}})
+        configuration = {"Network": str(POD_RANGE), "Backend": {"Type": overlay}}
+        create(
+            CONFIGMAPS,
+            FLANNEL,
+            {"metadata": {"name": FLANNEL_CONFIG}, "data": {NET_CONF: json.dumps(configuration)}},
+        )
+        create(DAEMONSETS, FLANNEL, _flannel_daemon_set())
+
+
+def _node_spec(each: Node) -> NodeSpec:
+    return NodeSpec(
+        each.name,
+        str(each.address),
+        pod_cidr=str(each.pod_network),
+        control_plane=each.role == "control_plane",
+        cordoned=each is LOAD_BALANCER,
+    )
+
+
+def _annotated(found: KubeObject, overlay: str) -> KubeObject:
+    metadata = found["metadata"]
+    annotations = {**(metadata.get("annotations") or {}), BACKEND_ANNOTATION: overlay}
+    return {**found, "metadata": {**metadata, "annotations": annotations}}
+
+
+def _flannel_daemon_set() -> KubeObject:
+    labels = {"app": "flannel"}
+    return {
+        "metadata": {"name": FLANNEL_DAEMONS, "labels": labels},
+        "spec": {
+            "selector": {"matchLabels": labels},
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "100%"}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {
+                    "hostNetwork": True,
+                    "tolerations": [{"operator": "Exists", "effect": "NoSchedule"}],
+                    "containers": [{"name": "kube-flannel", "image": FLANNEL_IMAGE}],
+                },
+            },
+        },
+    }

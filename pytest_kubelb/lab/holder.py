@@ -1,0 +1,149 @@
+"""The process that holds a lab: builds the hosts, serves the API, runs the nodes' agents. Run by `launch`.
+
+It is started inside fresh network, mount and PID namespaces. Everything it makes lives in those and ends with
+them: there is no clean-up code to run or to forget. It says one line of JSON on its standard output when the
+lab is ready, or why not.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.lab import namespaces, nodes, sshd
+from pytest_kubelb.lab.cluster import LabCluster, SetOverlay
+from pytest_kubelb.lab.flannel import Batches, overlay_batches, removal_batch
+from pytest_kubelb.lab.guest import Guest
+from pytest_kubelb.lab.kube_proxy import KubeProxy
+from pytest_kubelb.lab.topology import LOAD_BALANCER, NODES, Node
+
+KUBECONFIG = "kubeconfig"
+GUEST_TIMEOUT_S = 40.0
+FIRST_OVERLAY = "vxlan"
+
+
+def main() -> None:
+    """Hold a lab until the standard input of a tied one closes, or for ever."""
+    parser = argparse.ArgumentParser(prog="pytest_kubelb.lab.holder")
+    parser.add_argument("state", type=Path)
+    parser.add_argument("lock", type=int, help="the descriptor whose lock says that this lab is alive")
+    parser.add_argument(
+        "api", type=int, help="the listening socket, opened before the network namespace was entered"
+    )
+    parser.add_argument("kernel", choices=["host", "uml"])
+    parser.add_argument("--tied", action="store_true")
+    arguments = parser.parse_args()
+    os.set_inheritable(arguments.lock, False)
+    os.set_inheritable(arguments.api, False)
+    folder = _Folder(arguments.state)
+    try:
+        asyncio.run(_hold(arguments, folder))
+    except (KubelbError, OSError, subprocess.CalledProcessError) as error:
+        print(json.dumps({"error": _sentence(error)}), flush=True)
+        sys.exit(1)
+
+
+async def _hold(arguments: argparse.Namespace, folder: "_Folder") -> None:
+    if arguments.tied:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), folder.abandon)
+    folder.cover_run()
+    # In a thread: pyroute2 runs an event loop of its own.
+    anchors, guest = await asyncio.to_thread(_build, arguments.kernel, arguments.state)
+    shell = _load_balancer_shell(arguments.state, anchors)
+    cluster = LabCluster(FIRST_OVERLAY, _overlay_setter(shell))
+    await cluster.start(socket.socket(fileno=arguments.api), arguments.state / KUBECONFIG)
+    if guest is not None:
+        await asyncio.to_thread(guest.wait_ready, GUEST_TIMEOUT_S)
+    cluster.start_kube_proxy(KubeProxy(shell, sys.stderr.buffer), _log)
+    print(json.dumps({"anchors": anchors}), flush=True)
+    await asyncio.Event().wait()
+
+
+def _build(kernel: str, state: Path) -> tuple[dict[str, int], Guest | None]:
+    """Make the LAN and the hosts; the guest boots while the namespaces are made."""
+    nodes.make_lan()
+    guest = None
+    if kernel == "uml":
+        nodes.make_tap()
+        guest = Guest(LOAD_BALANCER, state, overlay_batches(LOAD_BALANCER, FIRST_OVERLAY))
+    anchors = {}
+    for node in NODES:
+        if node is LOAD_BALANCER and guest is not None:
+            continue
+        anchors[node.name] = nodes.make_node(node).pid
+        if node.pod_network is not None:
+            nodes.apply(node, overlay_batches(node, FIRST_OVERLAY))
+    return anchors, guest
+
+
+def _load_balancer_shell(state: Path, anchors: Mapping[str, int]) -> list[str]:
+    """Give the command prefix that runs a command on the load balancer, wherever its kernel is."""
+    name = LOAD_BALANCER.name
+    if name in anchors:
+        return [*sshd.inside_anchor(anchors[name]), "sh", "-c"]
+    path = state / "ssh_config_inside"
+    path.write_text(sshd.ssh_config(state, {name: f"nc {LOAD_BALANCER.address} 22"}))
+    return ["ssh", "-F", str(path), name]
+
+
+def _overlay_setter(shell: Sequence[str]) -> SetOverlay:
+    """Give the function that takes a node from one overlay to another."""
+
+    def set_overlay(node: Node, before: str, after: str) -> None:
+        batches = overlay_batches(node, after)
+        batches = Batches(removal_batch(node, before) + batches.ip, batches.bridge)
+        if node is not LOAD_BALANCER:
+            nodes.apply(node, batches)
+            return
+        for tool, batch in (("ip", batches.ip), ("bridge", batches.bridge)):
+            if batch:
+                subprocess.run(
+                    [*shell, f"{tool} -batch -"], input=batch.encode(), check=True, capture_output=True
+                )
+
+    return set_overlay
+
+
+def _log(error: KubelbError) -> None:
+    print(error, file=sys.stderr, flush=True)
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        return f"{' '.join(error.cmd)} said {(error.stderr or b'').decode(errors='replace').strip()!r}"
+    return str(error)
+
+
+class _Folder:
+    """The state folder as seen from inside, where /run is the lab's own."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+
+    def cover_run(self) -> None:
+        """Put an empty /run over the machine's, with our folder in its place: what is made there goes with us."""
+        here = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
+        namespaces.mount("tmpfs", Path("/run"), "tmpfs", options="mode=0755")
+        self._path.mkdir(parents=True, exist_ok=True)
+        namespaces.mount(f"/proc/self/fd/{here}", self._path, "none", namespaces.MS_BIND)
+        os.close(here)
+        Path("/run/sshd").mkdir(mode=0o755)
+
+    def abandon(self) -> None:
+        """End the lab at once: whoever it was tied to is gone, so its folder is ours to remove."""
+        for entry in self._path.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        os.rmdir(self._path.name, dir_fd=self._parent)
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""`kubelb lab install`: bring the Debian packages the lab needs. Touches the machine's packages, after saying so.
+
+No service is started or enabled by it: the lab wants the programs of nginx and sshd, not the machine's own daemons.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.lab.requirements import BASE, UML, Requirement, host_has_ipvs, missing
+
+POLICY = Path("/usr/sbin/policy-rc.d")
+# Source: the policy-rc.d(8) interface of Debian; 101 forbids every action of invoke-rc.d.
+FORBID = "#!/bin/sh\n# Written by `kubelb lab install` for the length of one installation.\nexit 101\n"
+UNITS = ("nginx.service", "ssh.service", "ipvsadm.service")
+
+
+def install(say: Callable[[str], None]) -> None:
+    """Install what is missing, or say that nothing is; raises TestbedError when it cannot."""
+    absent = missing(BASE if host_has_ipvs() else (*BASE, *UML))
+    if not absent:
+        say("the lab has all the programs it needs: nothing to install")
+        return
+    packages = list(dict.fromkeys(each.package for each in absent))
+    say("the lab needs these Debian packages:")
+    for package in packages:
+        say(f"  {package:18} {_reasons(package, absent)}")
+    if shutil.which("apt-get") is None:
+        raise TestbedError(
+            "this machine has no apt-get; install the programs named above by its own package manager"
+        )
+    if os.geteuid() != 0:
+        raise TestbedError(f"installing needs root; run: sudo apt-get install {' '.join(packages)}")
+    present = {unit for unit in UNITS if _unit_exists(unit)}
+    with _no_service_starts():
+        _apt("update")
+        _apt("install", "--yes", "--no-install-recommends", *packages)
+    _disable(unit for unit in UNITS if unit not in present and _unit_exists(unit))
+    still = missing(absent)
+    if still:
+        raise TestbedError(f"installed, and yet not found: {', '.join(each.program for each in still)}")
+    say(f"installed {len(packages)} packages")
+
+
+def _reasons(package: str, absent: list[Requirement]) -> str:
+    return "; ".join(each.why for each in absent if each.package == package)
+
+
+def _apt(*words: str) -> None:
+    command = ["apt-get", "--quiet", "--option", "DPkg::Lock::Timeout=300", *words]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        said = (done.stderr or done.stdout).strip().splitlines()
+        raise TestbedError(
+            f"`{' '.join(command)}` ended with exit code {done.returncode}: {said[-1] if said else 'no output'}"
+        )
+
+
+@contextmanager
+def _no_service_starts() -> Iterator[None]:
+    if POLICY.exists():  # the machine has a policy of its own
+        yield
+        return
+    POLICY.write_text(FORBID)
+    POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        POLICY.unlink(missing_ok=True)
+
+
+def _unit_exists(unit: str) -> bool:
+    return any((Path(folder) / unit).exists() for folder in ("/lib/systemd/system", "/etc/systemd/system"))
+
+
+def _disable(units: Iterator[str]) -> None:
+    names = list(units)
+    if names and shutil.which("systemctl"):
+        subprocess.run(["systemctl", "disable", *names], capture_output=True, check=False)

@@ -1,0 +1,90 @@
+"""Decode JSON that others wrote, and read single fields of it with their type checked. Touches nothing.
+
+Every function raises `ValueError` with the field, what is there and what is allowed; the caller adds where.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import NoReturn, TypeAlias
+
+from pytest_kubelb.load.excerpt import excerpt
+
+JsonObject: TypeAlias = Mapping[str, object]
+"""A decoded JSON object."""
+
+_LARGEST_COUNT = 2**63 - 1
+
+
+def decode_object(text: str | bytes) -> dict[str, object]:
+    """Give the JSON object in `text`. NaN and Infinity, which JSON does not have, are refused."""
+    try:
+        decoded: object = json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(decoded, dict):
+        raise ValueError(f"{excerpt(decoded)} is not a JSON object")
+    return decoded
+
+
+def number(fields: JsonObject, key: str) -> float:
+    """Give a finite number of at least 0."""
+    value = _present(fields, key)
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
+        return float(value)
+    return _refuse(key, value, "a finite number of at least 0")
+
+
+def count(fields: JsonObject, key: str) -> int:
+    """Give a whole number from 0 to 2^63 - 1."""
+    value = _present(fields, key)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
+        return value
+    return _refuse(key, value, "a whole number of at least 0")
+
+
+def text(fields: JsonObject, key: str) -> str:
+    """Give a string."""
+    value = _present(fields, key)
+    return value if isinstance(value, str) else _refuse(key, value, "a string")
+
+
+def optional_text(fields: JsonObject, key: str) -> str | None:
+    """Give a string, or None for null."""
+    return None if _present(fields, key) is None else text(fields, key)
+
+
+def mapping(fields: JsonObject, key: str) -> dict[str, object]:
+    """Give an object."""
+    value = _present(fields, key)
+    return value if isinstance(value, dict) else _refuse(key, value, "an object")
+
+
+def optional_mapping(fields: JsonObject, key: str) -> dict[str, object] | None:
+    """Give an object, or None for null."""
+    return None if _present(fields, key) is None else mapping(fields, key)
+
+
+def axes(fields: JsonObject, key: str) -> dict[str, str | int]:
+    """Give a point: an object whose values are strings or whole numbers."""
+    found: dict[str, str | int] = {}
+    for axis, value in mapping(fields, key).items():
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            _refuse(f"{key}.{axis}", value, "a string or a whole number")
+        found[axis] = value
+    return found
+
+
+def _present(fields: JsonObject, key: str) -> object:
+    if key not in fields:
+        raise ValueError(f"{key!r} is missing")
+    return fields[key]
+
+
+def _refuse(key: str, value: object, allowed: str) -> NoReturn:
+    raise ValueError(f"{key!r} is {excerpt(value)}, not {allowed}")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")

@@ -1,0 +1,120 @@
+"""One run: wrk on the benchmarker, and what becomes of it. Touches the benchmarker.
+
+The Lua report is written once per session into a folder of its own on the benchmarker, and removed with it.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pytest_kubelb.errors import WrkOutputError
+from pytest_kubelb.load.command import wrk_command
+from pytest_kubelb.load.json_output import parse_json_output, report_script
+from pytest_kubelb.record.sample import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_kubelb.convergence import Target
+    from pytest_kubelb.errors import TestbedError
+    from pytest_kubelb.settings import Settings
+    from pytest_kubelb.testbed.hosts import Completed, Host
+
+GRACE_S = 30
+"""How much longer than its duration wrk may take before it is killed."""
+
+# The benchmarker's own clock says how long wrk took; a stall hides in a mean, not in the wall time.
+_STAMPED = 'date +%s.%N >&2; "$@"; code=$?; date +%s.%N >&2; exit $code'
+_PREPARE = (
+    'command -v wrk >/dev/null || { echo "wrk is not installed" >&2; exit 1; }; '
+    'umask 077 && folder=$(mktemp -d "/tmp/kubelb.$1.XXXXXX") && cat >"$folder/report.lua" && echo "$folder"'
+)
+
+
+class LoadGenerator:
+    """wrk on one benchmarker, for one session; a context manager."""
+
+    def __init__(self, benchmarker: Host, session: str) -> None:
+        self._host = benchmarker
+        prepared = benchmarker.run(["sh", "-c", _PREPARE, "sh", session], input=report_script())
+        self._folder = prepared.stdout.strip()
+
+    def remove(self) -> None:
+        """Take our folder away from the benchmarker."""
+        self._host.run(["rm", "-r", "--", self._folder])
+
+    def run(self, target: Target, settings: Settings, *, number: int, warmup: bool) -> Sample:
+        """Run wrk once and give the sample; what wrk did wrong makes the sample invalid, and says why.
+
+        Raises TestbedError when the benchmarker itself is lost.
+        """
+        argv = wrk_command(
+            target.url,
+            script=f"{self._folder}/report.lua",
+            host_header=target.host_header,
+            connections=settings.connections.at(target.point.pods),
+            threads=settings.threads,
+            duration_s=settings.duration,
+        )
+        limit_s = settings.duration + GRACE_S
+        started = datetime.now(UTC)
+        guarded = ["timeout", "--kill-after=2", str(limit_s), *argv]
+        completed = self._host.run(
+            ["sh", "-c", _STAMPED, "sh", *guarded], timeout_s=limit_s + 10.0, check=False
+        )
+        return _sample(target, argv, started, completed, number=number, warmup=warmup)
+
+
+def lost(target: Target, cause: TestbedError, *, number: int) -> Sample:
+    """Give the sample of a run that the testbed took away: failed, with the cause."""
+    return Sample(
+        point=target.point.axes(),
+        provisioning=target.point.provisioning,
+        run=number,
+        validity="failed",
+        reason=str(cause),
+        started=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        wall_s=0.0,
+        command="",
+        result=None,
+    )
+
+
+def _sample(
+    target: Target, argv: Sequence[str], started: datetime, completed: Completed, *, number: int, warmup: bool
+) -> Sample:
+    result, reason = None, None
+    wall_s, said = _wall(completed)
+    if completed.exit_code == 0:
+        try:
+            result = parse_json_output(completed.stdout)
+        except WrkOutputError as error:
+            reason = str(error)
+    elif completed.exit_code in (124, 137):  # timeout(1): it had to end wrk
+        reason = f"wrk had not ended {GRACE_S} s after its time and was killed"
+    else:
+        reason = f"wrk ended with exit code {completed.exit_code}: {said or 'it said nothing'}"
+    if result is not None and result.requests == 0:
+        reason = "wrk got no answer at all"
+    validity = "failed" if reason else "warmup" if warmup else "valid"
+    return Sample(
+        point=target.point.axes(),
+        provisioning=target.point.provisioning,
+        run=number,
+        validity=validity,
+        reason=reason,
+        started=started.isoformat(timespec="milliseconds"),
+        wall_s=wall_s,
+        command=" ".join(argv),
+        result=result,
+    )
+
+
+def _wall(completed: Completed) -> tuple[float, str]:
+    """Give the seconds between the two stamps, and what stands between them; without two, our own measure."""
+    lines = completed.stderr.strip().splitlines()
+    try:
+        return round(float(lines[-1]) - float(lines[0]), 6), " ".join(lines[1:-1])[:300]
+    except (IndexError, ValueError):
+        return completed.elapsed_s, completed.stderr.strip()[:300]

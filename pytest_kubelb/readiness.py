@@ -1,0 +1,105 @@
+"""The proof that a point is ready: every pod answers through the load balancer by its own address.
+
+Touches the benchmarker.
+
+"Ready" in the cluster was not ready in the seed: the load balancer listed N servers and the first run still
+waited a minute. So the benchmarker asks, one new connection per question, until each pod has answered once.
+"""
+
+import math
+import time
+from collections.abc import Collection
+
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed.hosts import Host
+
+ANSWER_TIMEOUT_S = 2
+PAUSE_S = 0.02
+
+
+def prove(benchmarker: Host, url: str, host_header: str, pods: Collection[str], *, timeout_s: float) -> int:
+    """Return the number of questions it took until each address of `pods` has answered.
+
+    Raises TestbedError when `timeout_s` passes first, and at once when something answers that is not one of `pods`.
+    """
+    deadline = time.monotonic() + timeout_s
+    expected, seen, asked = set(pods), set[str](), 0
+    problem = "nothing was asked"
+    while seen != expected:
+        if time.monotonic() > deadline:
+            absent = ", ".join(sorted(expected - seen)[:3])
+            raise TestbedError(
+                f"{url}: {len(expected - seen)} of {len(expected)} pods ({absent}, …) did not answer through the load"
+                f" balancer within {timeout_s:.0f} s ({asked} answers to {benchmarker.name}; last problem: {problem})"
+            )
+        count = questions(len(expected), len(expected - seen))
+        completed = benchmarker.run(
+            curl_command(url, host_header, count), timeout_s=count * ANSWER_TIMEOUT_S + 5.0, check=False
+        )
+        answers = read_answers(completed.stdout)
+        asked += len(answers)
+        stranger = next((answer for answer in answers if answer not in expected), None)
+        if stranger is not None and not _is_fault(stranger):
+            raise TestbedError(
+                f"{url}: {stranger[:80]!r} answered, which is none of the {len(expected)} pods of this point;"
+                " something else serves this address"
+            )
+        problem = (
+            completed.stderr.strip() or (stranger or "none") if completed.exit_code or stranger else "none"
+        )
+        seen.update(answer for answer in answers if answer in expected)
+        if completed.exit_code or stranger:
+            time.sleep(PAUSE_S)
+    return asked
+
+
+def questions(pods: int, unseen: int) -> int:
+    """Give how many connections to try next.
+
+    One per pod at first, which is enough for a scheduler that takes turns. For one that draws at random this is the
+    coupon collector: with m of n unseen, n (ln m + 1.5) draws leave m e^-(ln m + 1.5) = 0.2 unseen on average.
+    """
+    if unseen == pods:
+        return pods
+    return math.ceil(pods * (math.log(unseen) + 1.5))
+
+
+def curl_command(url: str, host_header: str, count: int) -> list[str]:
+    """Give the command that asks `count` times, each time over a new connection, and stops at the first failure.
+
+    Each answer ends with a line `;<status>` of its own.
+    """
+    return [
+        "curl",
+        "--silent",
+        "--show-error",
+        "--fail-early",
+        "--max-time",
+        str(ANSWER_TIMEOUT_S),
+        "--header",
+        f"Host: {host_header}",
+        "--header",
+        "Connection: close",
+        "--write-out",
+        "\n;%{http_code}\n",
+        f"{url}?[1-{count}]",
+    ]
+
+
+def read_answers(text: str) -> list[str]:
+    """Give the body of each answer, stripped; for a status other than 200, `HTTP <status>` in its place."""
+    answers = []
+    body: list[str] = []
+    for line in text.splitlines():
+        if not line.startswith(";"):
+            body.append(line)
+            continue
+        status = line[1:]
+        if status != "000":  # curl's word for: no answer at all
+            answers.append("\n".join(body).strip() if status == "200" else f"HTTP {status}")
+        body = []
+    return answers
+
+
+def _is_fault(answer: str) -> bool:
+    return answer.startswith("HTTP ")

@@ -1,0 +1,87 @@
+"""What one run yields, and the runs of one point together. Values only; touches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pytest_kubelb.load import json_fields
+from pytest_kubelb.load.result import WrkResult
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+VALIDITIES: Final = ("valid", "warmup", "stalled", "contaminated", "failed")
+"""What a run can be: only `valid` ones are judged."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What one run yields. Raises ValueError when its parts contradict each other."""
+
+    point: Mapping[str, str | int]
+    """The point's axes by name."""
+    provisioning: int
+    """Pass of the sweep that this run belongs to, from 1."""
+    run: int
+    """Index within the provisioning, from 0; warm-up runs are counted apart."""
+    validity: str
+    """One of `VALIDITIES`."""
+    reason: str | None
+    """Why the run is not valid, in one sentence."""
+    started: str
+    """ISO 8601, UTC."""
+    wall_s: float
+    """Wall time of the wrk process in seconds, measured on the benchmarker."""
+    command: str
+    """The wrk command line as run."""
+    result: WrkResult | None
+    """None when the validity is `failed`, and only then may it be."""
+
+    def __post_init__(self) -> None:
+        if self.validity not in VALIDITIES:
+            raise ValueError(f"'validity' is {self.validity!r}, not one of {', '.join(VALIDITIES)}")
+        if self.result is None and self.validity != "failed":
+            raise ValueError(f"'result' is missing in a run whose validity is {self.validity!r}")
+
+    def to_json(self) -> dict[str, object]:
+        """Give the sample as a JSON object; `from_json` gives it back."""
+        result = None if self.result is None else self.result.to_json()
+        return {**vars(self), "point": dict(self.point), "result": result}
+
+    @classmethod
+    def from_json(cls, fields: json_fields.JsonObject) -> Sample:
+        """Read what `to_json` gave. Raises ValueError that names the field that is missing or odd."""
+        result = json_fields.optional_mapping(fields, "result")
+        return cls(
+            point=json_fields.axes(fields, "point"),
+            provisioning=json_fields.count(fields, "provisioning"),
+            run=json_fields.count(fields, "run"),
+            validity=json_fields.text(fields, "validity"),
+            reason=json_fields.optional_text(fields, "reason"),
+            started=json_fields.text(fields, "started"),
+            wall_s=json_fields.number(fields, "wall_s"),
+            command=json_fields.text(fields, "command"),
+            result=None if result is None else WrkResult.from_json(result),
+        )
+
+
+@dataclass(frozen=True)
+class Series:
+    """The runs of one point, in the order in which they ran."""
+
+    point: Mapping[str, str | int]
+    """The point's axes by name."""
+    samples: tuple[Sample, ...]
+    """All runs, whatever their validity."""
+    tolerance: float
+    """Largest CV at which the point counts as repeatable: 0.05 is 5 %."""
+
+    @property
+    def valid_rps(self) -> tuple[float, ...]:
+        """Requests per second of the valid runs."""
+        return tuple(
+            sample.result.rps
+            for sample in self.samples
+            if sample.validity == "valid" and sample.result is not None
+        )

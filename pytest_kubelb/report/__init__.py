@@ -1,0 +1,1 @@
+"""What a session shows and writes: terminal, JUnit, JSON and the bridge to pytest-benchmark."""

@@ -1,0 +1,109 @@
+"""What the terminal shows of the points. Pure: values in, lines out; a verdict is a word, not a colour."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.verdict.repeatability import Repeatability
+
+
+class Row(Protocol):
+    """One judged point."""
+
+    @property
+    def id(self) -> str:
+        """The point's id, as in its item's brackets."""
+
+    @property
+    def series(self) -> Series:
+        """All its runs."""
+
+    @property
+    def repeatability(self) -> Repeatability:
+        """The verdict on the valid ones."""
+
+
+_HEADINGS: Final = ("point", "runs", "rps", "s_r", "CV", "range", "r=2.8s_r", "verdict")
+_VERDICT_ORDER: Final = ("unrepeatable", "inconclusive", "repeatable")
+_NARROWEST_POINT: Final = 12
+_LEGEND: Final = (
+    "runs: valid of all; rps: mean of the valid runs; rps, s_r, range and r in requests/s; "
+    "CV = s_r/rps, tolerated up to {tolerances}; two runs of a point differ by more than r in 5 % of cases."
+)
+
+
+def point_line(point_id: str, series: Series, repeatability: Repeatability) -> str:
+    """Give the line for a point that is finished: runs, mean, CV against the tolerance, verdict."""
+    figures = [point_id, f"{runs_of(series, repeatability)} runs valid"]
+    if repeatability.mean is not None:
+        figures.append(f"{_rate(repeatability.mean)} req/s")
+    if repeatability.cv is not None:
+        relation = ">" if repeatability.cv > repeatability.tolerance else "<="
+        figures.append(f"CV {repeatability.cv:.2%} {relation} {repeatability.tolerance:.2%}")
+    return "  ".join([*figures, repeatability.verdict])
+
+
+def table(rows: Sequence[Row], width: int) -> list[str]:
+    """Give the lines of the table of all points, failures first, else in the order given.
+
+    At 80 columns ids of up to 20 characters are shown in full; longer ones lose their middle.
+    """
+    ordered = sorted(rows, key=lambda row: _VERDICT_ORDER.index(row.repeatability.verdict))
+    cells = [_HEADINGS, *(_cells(row) for row in ordered)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
+    for gap in ("  ", " "):
+        room = width - sum(widths[1:]) - len(gap) * (len(widths) - 1)
+        if room >= widths[0]:
+            break
+    widths[0] = min(widths[0], max(room, _NARROWEST_POINT))
+    lines = [gap.join(_aligned(row, widths)).rstrip() for row in cells]
+    tolerances = ", ".join(f"{value:.2%}" for value in sorted({row.repeatability.tolerance for row in rows}))
+    return [*lines, *textwrap.wrap(_LEGEND.format(tolerances=tolerances), max(width, 20))]
+
+
+def runs_of(series: Series, repeatability: Repeatability) -> str:
+    """Give `valid/all` of a point's runs; warm-up runs are not counted."""
+    return f"{repeatability.runs}/{sum(sample.validity != 'warmup' for sample in series.samples)}"
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    judged = row.repeatability
+    return (
+        row.id,
+        runs_of(row.series, judged),
+        _rate(judged.mean),
+        _rate(judged.s_r),
+        "-" if judged.cv is None else f"{judged.cv:.2%}",
+        _rate(judged.range),
+        _rate(judged.repeatability_limit),
+        judged.verdict,
+    )
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Words to the left, numbers to the right."""
+    first, *numbers, last = cells
+    return [
+        _shortened(first, widths[0]).ljust(widths[0]),
+        *(number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)),
+        last,
+    ]
+
+
+def _shortened(text: str, width: int) -> str:
+    """Leave out the middle: backend and pods, which tell points apart, stand at the ends of an id."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2 + 1
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+
+
+def _rate(value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

@@ -1,0 +1,42 @@
+"""What parts of one pytest session leave for each other: the keys of `config.stash` and `item.stash`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pytest_kubelb.judging import Outcome
+    from pytest_kubelb.matrix import Plan, Point
+    from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.record.writer import RecordWriter
+    from pytest_kubelb.settings import Settings
+
+SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+"""config: the session's settings, once options or benches asked for them."""
+BACKENDS: pytest.StashKey[Mapping[str, str]] = pytest.StashKey()
+"""config: backend name -> `module:Class`, from pytest_kubelb_backends."""
+POINTS: pytest.StashKey[dict[Point, None]] = pytest.StashKey()
+"""config: every point that was generated, in the order of generation."""
+PLAN: pytest.StashKey[Plan] = pytest.StashKey()
+"""config: what the selected points will take."""
+USAGE_ERROR: pytest.StashKey[str] = pytest.StashKey()
+"""config: the first misuse found while tests were generated."""
+RECORD: pytest.StashKey[Path] = pytest.StashKey()
+"""config: the record.jsonl of this session, set by the fixture that opened it."""
+WRITER: pytest.StashKey[RecordWriter] = pytest.StashKey()
+"""config: the open record, set by the same fixture; verdicts are appended to it."""
+OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
+"""config: the verdict on every point so far."""
+SHOWN: pytest.StashKey[bool] = pytest.StashKey()
+"""config: the effective settings have been printed."""
+UNWRITTEN: pytest.StashKey[str] = pytest.StashKey()
+"""config: why the JSON report could not be written, in one sentence."""
+SERIES: pytest.StashKey[Series] = pytest.StashKey()
+"""item: the runs of its point, set by the fixture `wrk`."""
+LINE: pytest.StashKey[str] = pytest.StashKey()
+"""item: the line that is printed when its point is finished."""

@@ -1,0 +1,159 @@
+"""Run one command on an open SSH connection and end it when it must not go on. Touches ssh only.
+
+fabric's runner looks for output every 10 ms and, on Ctrl-C, goes on waiting for the remote command;
+here output is awaited on the channel's file descriptor, and time-outs and Ctrl-C end the command on the host.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import select
+import shlex
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import paramiko
+
+from pytest_kubelb.testbed.ssh import DEFAULT_CONNECT_TIMEOUT_S, brief
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from pytest_kubelb.testbed.ssh import Link
+
+_STOP_TIMEOUT_S = 2.0
+_FEED_INTERVAL_MS = 5.0  # a full send window gives no event: look again this often while input is left
+_PID_MARK = b"kubelb-pid="
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How one remote command ended; `exit_code` is -1 when a signal killed it."""
+
+    stdout: bytes
+    stderr: bytes
+    exit_code: int
+
+
+class ConnectionLostError(Exception):
+    """The connection ended while a command was running on it."""
+
+
+class RemoteCommand:
+    """One command line on a channel of its own.
+
+    The remote shell first writes its process id to stderr, so that a command which must not go on (time-out,
+    Ctrl-C) can be ended: sshd leaves a command without a terminal running when its channel closes.
+    """
+
+    def __init__(self, link: Link, argv: Sequence[str], *, root: bool) -> None:
+        sudo = ("sudo", "-n", "--") if root else ()
+        self._link = link
+        self._sudo = sudo
+        self._words = shlex.join([*sudo, *argv])
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+
+    def run(self, stdin: bytes, timeout_s: float) -> Outcome:
+        """Run to the end. Raises TimeoutError or ConnectionLostError.
+
+        After a time-out or any other exception (Ctrl-C) the remote command has been told to end.
+        """
+        deadline = time.monotonic() + timeout_s
+        try:
+            with _channel(self._link, self._line(has_input=bool(stdin)), timeout_s) as channel:
+                try:
+                    self._pump(channel, stdin, deadline)
+                except BaseException:
+                    if not self.stop():
+                        self._link.close()  # a host that does not even take a kill costs one time-out
+                    raise
+                lost = channel.exit_status == -1 and not (channel.eof_received and self._link.alive)
+                exit_code = channel.exit_status
+        except (paramiko.SSHException, EOFError, ConnectionError) as error:
+            if time.monotonic() >= deadline:
+                raise TimeoutError from error
+            raise ConnectionLostError(brief(str(error) or type(error).__name__)) from error
+        if lost:
+            raise ConnectionLostError("the connection was closed")
+        return Outcome(bytes(self._stdout), self._without_pid(), exit_code)
+
+    def _line(self, *, has_input: bool) -> str:
+        # paramiko may send stdin or its end after it has answered the channel's close, and sshd ends the
+        # whole connection for that. So the channel must not close before our end of stdin: a command without
+        # input gets /dev/null, one with input leaves the rest to `cat`.
+        rest = (
+            f"{self._words}; s=$?; cat >/dev/null; exit $s" if has_input else f"exec {self._words} </dev/null"
+        )
+        return f"echo {_PID_MARK.decode()}$$ >&2; {rest}"
+
+    def _pump(self, channel: paramiko.Channel, stdin: bytes, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(channel.fileno(), select.POLLIN)
+        sending = bool(stdin)
+        while True:
+            over = channel.eof_received or channel.closed  # looked at before the last drain
+            self._drain(channel)
+            if over:
+                break
+            if sending:
+                stdin, sending = _feed(channel, stdin)
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                raise TimeoutError
+            poll.poll(_FEED_INTERVAL_MS if sending else remaining_s * 1000)
+        if not channel.status_event.wait(max(0.0, deadline - time.monotonic())):
+            raise TimeoutError
+
+    def _drain(self, channel: paramiko.Channel) -> None:
+        while channel.recv_ready():
+            self._stdout += channel.recv(1 << 16)
+        while channel.recv_stderr_ready():
+            self._stderr += channel.recv_stderr(1 << 16)
+
+    def _without_pid(self) -> bytes:
+        before, mark, after = bytes(self._stderr).partition(_PID_MARK)
+        return before + after.partition(b"\n")[2] if mark else before
+
+    def stop(self) -> bool:
+        """Tell the remote command and its children to end, from any thread; True when it was told."""
+        pid, newline, _ = bytes(self._stderr).partition(_PID_MARK)[2].partition(b"\n")
+        if not newline or not self._link.alive:
+            return False
+        kill = shlex.join([*self._sudo, "kill", "-TERM", "--", f"-{int(pid)}"])
+        try:
+            with _channel(self._link, kill, _STOP_TIMEOUT_S) as channel:
+                return channel.status_event.wait(_STOP_TIMEOUT_S) and channel.exit_status == 0
+        except (paramiko.SSHException, EOFError, OSError):
+            return False
+
+
+@contextlib.contextmanager
+def _channel(link: Link, line: str, timeout_s: float) -> Iterator[paramiko.Channel]:
+    channel = link.transport.open_session(timeout=min(timeout_s, DEFAULT_CONNECT_TIMEOUT_S))
+    try:
+        # paramiko waits for the answer to an exec request without limit; closing the channel ends that wait.
+        timer = threading.Timer(timeout_s, channel.close)
+        timer.daemon = True
+        timer.start()
+        try:
+            channel.exec_command(line.encode("utf-8", "surrogateescape"))
+        finally:
+            timer.cancel()
+        yield channel
+    finally:
+        channel.close()
+
+
+def _feed(channel: paramiko.Channel, stdin: bytes) -> tuple[bytes, bool]:
+    """Send what the window takes now; what is left, and whether there is more to do."""
+    try:
+        while stdin and channel.send_ready():
+            stdin = stdin[channel.send(stdin[: 1 << 15]) :]
+        if not stdin:
+            channel.shutdown_write()
+    except OSError:  # the command ended without reading all of its input
+        return stdin[:0], False
+    return stdin, bool(stdin)

@@ -1,0 +1,222 @@
+"""Read an inventory (TOML) into frozen dataclasses. Reads the one file it is given, nothing else.
+
+Every error is a ConfigError that names the file, the key, the value and what is allowed; an unknown key is an
+error with the nearest known one. Paths in the file are relative to the file. The packaged inventory of the
+embedded lab names files that do not exist before the lab is up, so their existence is asked for separately.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.options import BY_KEY, plain_text
+from pytest_kubelb.testbed.section import Section
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+BUILT_IN_BACKENDS = ("ipvs", "proxy")
+SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh")
+FORWARDINGS = ("masquerade",)
+
+
+@dataclass(frozen=True)
+class Testbed:
+    """Section `[testbed]`: what the testbed is called and how its hosts are reached."""
+
+    __test__ = False  # the name begins with Test: pytest must not collect it
+
+    name: str
+    ssh_config: Path
+    """User, port, key, ProxyJump, ProxyCommand and known hosts of every host come from this file."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Section `[roles]`: host names as ssh_config knows them."""
+
+    control_plane: tuple[str, ...]
+    workers: tuple[str, ...]
+    load_balancer: str
+    benchmarker: str
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Every host once, in the order of the roles."""
+        return tuple(
+            dict.fromkeys((*self.control_plane, *self.workers, self.load_balancer, self.benchmarker))
+        )
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Section `[cluster]`: where the Kubernetes API is, and the one namespace that is used."""
+
+    kubeconfig: Path
+    context: str | None
+    """None is the kubeconfig's current context."""
+    namespace: str
+
+
+@dataclass(frozen=True)
+class WorkloadSpec:
+    """Section `[workload]`: what the pods run."""
+
+    image: str
+    port: int
+
+
+@dataclass(frozen=True)
+class IpvsSpec:
+    """Section `[backends.ipvs]`: the virtual server on the load balancer."""
+
+    vip: str
+    port: int
+    scheduler: str
+    forwarding: str
+
+
+@dataclass(frozen=True)
+class ProxySpec:
+    """Section `[backends.proxy]`: the Service, and the address through which the benchmarker reaches it."""
+
+    cluster_ip: str
+    port: int
+    via: str
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """One testbed, as its file describes it. All paths are absolute."""
+
+    file: Path
+    testbed: Testbed
+    roles: Roles
+    cluster: Cluster
+    workload: WorkloadSpec
+    backends: tuple[str, ...]
+    """The names of the `[backends.*]` sections, in the order of the file; never empty."""
+    ipvs: IpvsSpec | None
+    proxy: ProxySpec | None
+    other_backends: Mapping[str, Mapping[str, object]]
+    """The sections of backends that another plugin brings, as they stand in the file."""
+    defaults: Mapping[str, str]
+    """Section `[defaults]`: option key (underscores) -> text, to be read by the option's own parser."""
+
+    def require_files(self) -> None:
+        """Raise ConfigError when the ssh_config or the kubeconfig is not there."""
+        for key, path in (
+            ("testbed.ssh_config", self.testbed.ssh_config),
+            ("cluster.kubeconfig", self.cluster.kubeconfig),
+        ):
+            if not path.is_file():
+                raise ConfigError(
+                    f"{self.file}: {key} is '{path}', which is not a file: "
+                    "name an existing one, relative to the inventory or absolute."
+                )
+
+
+def load(file: Path, *, plugged_in: Collection[str] = ()) -> Inventory:
+    """Read the inventory `file`.
+
+    `plugged_in` names backends that other plugins bring: their sections are passed on as they are.
+    Raises ConfigError naming file, key, value and what is allowed.
+    """
+    file = Path(file).absolute()
+    try:
+        if not file.is_file():
+            raise ConfigError(f"{file}: is not a file: name an inventory in TOML.")
+        table = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read ({error.strerror}): name a readable inventory.") from error
+    except (ValueError, RecursionError) as error:
+        reason = str(error).rstrip(".")
+        raise ConfigError(f"{file}: is not valid TOML in UTF-8 ({reason}): correct it there.") from error
+    root = Section(file, "", table)
+    root.allow("testbed", "roles", "cluster", "workload", "backends", "defaults")
+    backends = root.section("backends")
+    backends.allow(*dict.fromkeys((*BUILT_IN_BACKENDS, *plugged_in)))
+    if not backends.table:
+        raise backends.error("", "is empty", "one section for each backend, as in [backends.ipvs]")
+    return Inventory(
+        file=file,
+        testbed=_testbed(root.section("testbed")),
+        roles=_roles(root.section("roles")),
+        cluster=_cluster(root.section("cluster")),
+        workload=_workload(root.section("workload")),
+        backends=tuple(backends.table),
+        ipvs=_ipvs(backends.section("ipvs")) if "ipvs" in backends.table else None,
+        proxy=_proxy(backends.section("proxy")) if "proxy" in backends.table else None,
+        other_backends={
+            name: backends.section(name).table for name in backends.table if name not in BUILT_IN_BACKENDS
+        },
+        defaults=_defaults(root.section("defaults", required=False)),
+    )
+
+
+def _testbed(section: Section) -> Testbed:
+    section.allow("name", "ssh_config")
+    return Testbed(
+        name=section.text("name", 'a name, such as "rack-4"'), ssh_config=section.path("ssh_config")
+    )
+
+
+def _roles(section: Section) -> Roles:
+    section.allow("control_plane", "workers", "load_balancer", "benchmarker")
+    roles = Roles(
+        control_plane=section.hosts("control_plane", 'a list of different hosts, such as ["k04"]'),
+        workers=section.hosts("workers", 'a list of different hosts, such as ["k05", "k06"]'),
+        load_balancer=section.host("load_balancer"),
+        benchmarker=section.host("benchmarker"),
+    )
+    if roles.benchmarker in (roles.load_balancer, *roles.workers):
+        raise section.error(
+            "benchmarker",
+            f"is {roles.benchmarker!r}, which is also the load balancer or a worker",
+            "a host of its own, or the load would be measured with it",
+        )
+    return roles
+
+
+def _cluster(section: Section) -> Cluster:
+    section.allow("kubeconfig", "context", "namespace")
+    has_context = "context" in section.table
+    return Cluster(
+        kubeconfig=section.path("kubeconfig"),
+        context=section.text("context", "a context of the kubeconfig") if has_context else None,
+        namespace=section.text("namespace", 'the name of a namespace, such as "kubelb"', "kubelb"),
+    )
+
+
+def _workload(section: Section) -> WorkloadSpec:
+    section.allow("image", "port")
+    return WorkloadSpec(
+        image=section.text("image", 'an image, such as "nginx:1.22"'), port=section.port("port")
+    )
+
+
+def _ipvs(section: Section) -> IpvsSpec:
+    section.allow("vip", "port", "scheduler", "forwarding")
+    return IpvsSpec(
+        vip=section.ipv4("vip"),
+        port=section.port("port"),
+        scheduler=section.word("scheduler", SCHEDULERS, "rr"),
+        forwarding=section.word("forwarding", FORWARDINGS, "masquerade"),
+    )
+
+
+def _proxy(section: Section) -> ProxySpec:
+    section.allow("cluster_ip", "port", "via")
+    return ProxySpec(
+        cluster_ip=section.ipv4("cluster_ip"), port=section.port("port"), via=section.ipv4("via")
+    )
+
+
+def _defaults(section: Section) -> dict[str, str]:
+    allowed = tuple(option.key for option in BY_KEY.values() if option.in_inventory)
+    section.allow(*allowed)
+    return {key: plain_text(value) for key, value in section.table.items()}

@@ -1,0 +1,128 @@
+"""The ipvs backend against a load balancer made of values (why: see load_balancer.py)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_kubelb.backends.ipvs import Ipvs
+from pytest_kubelb.backends.ipvs_host import IpvsHost, read_state, sysctls_for
+from pytest_kubelb.backends.ipvs_table import parse_table
+from pytest_kubelb.cluster.endpoints import Endpoint
+from pytest_kubelb.errors import TestbedError
+
+from .load_balancer import LoadBalancer
+
+FOREIGN = "-A -t 10.9.9.9:53 -s rr\n-a -t 10.9.9.9:53 -r 10.9.9.1:53 -g -w 2\n"
+KEY = ("-t", "192.168.0.111:8888")
+
+
+def endpoints(count: int) -> list[Endpoint]:
+    return [Endpoint(f"172.16.{n % 6}.{n}", f"pod-{n}", f"k{n % 6:02}") for n in range(1, count + 1)]
+
+
+def backend(host: LoadBalancer) -> Ipvs:
+    return Ipvs(host, vip="192.168.0.111", port=8888, pod_port=80)
+
+
+def real_servers(host: LoadBalancer) -> set[str]:
+    return set(parse_table(host.table)[KEY].real_servers)
+
+
+def test_the_url_is_the_virtual_server() -> None:
+    assert backend(LoadBalancer()).url == "http://192.168.0.111:8888/"
+
+
+def test_the_first_point_takes_two_round_trips_and_each_later_one_a_single_trip() -> None:
+    host = LoadBalancer()
+    ipvs = backend(host)
+    trips = []
+    for pods in (1, 2, 40, 4):
+        ipvs.program(endpoints(pods))
+        ipvs.activate()
+        trips.append(len(host.trips))
+        assert real_servers(host) == {f"{endpoint.ip}:80" for endpoint in endpoints(pods)}
+    assert trips == [2, 3, 4, 5]
+
+
+def test_a_point_with_the_same_pods_takes_no_round_trip() -> None:
+    host = LoadBalancer()
+    ipvs = backend(host)
+    ipvs.program(endpoints(3))
+    before = len(host.trips)
+    ipvs.program(endpoints(3))
+    assert len(host.trips) == before
+
+
+def test_sysctls_address_and_masquerading_are_set_where_they_differ_only() -> None:
+    host = LoadBalancer()
+    host.sysctls["net.ipv4.ip_forward"] = "1"
+    backend(host).program(endpoints(1))
+    assert host.sysctls == sysctls_for((6, 1))
+    assert "192.168.0.111" in host.addresses
+    assert len(host.rules) == 1
+    assert "ip_forward=1" not in host.trips[1]
+    assert "conn_reuse_mode" not in host.trips[1]
+
+
+def test_a_vip_that_an_interface_already_has_stays_where_it_is() -> None:
+    host = LoadBalancer()
+    host.addresses = ["192.168.0.111"]
+    ipvs = backend(host)
+    ipvs.program(endpoints(1))
+    ipvs.clear()
+    assert host.addresses == ["192.168.0.111"]
+
+
+@pytest.mark.parametrize("kernel", ["5.4.0-200-generic", "6.1.176"])
+def test_clear_puts_everything_back_and_leaves_what_others_have(kernel: str) -> None:
+    host = LoadBalancer()
+    host.kernel = kernel
+    host.table = (
+        f"-A -t 192.168.0.111:8888 -s wrr -p 300\n-a -t 192.168.0.111:8888 -r 1.2.3.4:80 -m -w 9\n{FOREIGN}"
+    )
+    before = host.state()
+    ipvs = backend(host)
+    ipvs.program(endpoints(4))
+    assert parse_table(FOREIGN).items() <= parse_table(host.table).items()
+    assert host.state() != before
+    ipvs.clear()
+    ipvs.clear()
+    assert host.state() == before
+
+
+def test_clear_without_program_touches_nothing() -> None:
+    host = LoadBalancer()
+    backend(host).clear()
+    assert host.trips == []
+
+
+def test_a_table_that_reads_back_differently_is_an_error_and_the_next_point_looks_again() -> None:
+    host = LoadBalancer()
+    ipvs = backend(host)
+    host.swallow = "172.16.2.2"
+    with pytest.raises(
+        TestbedError, match=r"host k11: .*192\.168\.0\.111:8888 differs: 1 real servers missing"
+    ):
+        ipvs.program(endpoints(3))
+    host.swallow = ""
+    ipvs.program(endpoints(3))
+    assert len(real_servers(host)) == 3
+    ipvs.clear()
+    assert host.state() == LoadBalancer().state()
+
+
+def test_old_kernels_do_not_lose_the_first_packet_of_a_reused_port() -> None:
+    assert sysctls_for((5, 8))["net.ipv4.vs.conn_reuse_mode"] == "0"
+    assert sysctls_for((5, 9))["net.ipv4.vs.conn_reuse_mode"] == "1"
+
+
+@given(
+    st.text()
+    | st.sampled_from(["%% table\n", "%% table\n%% sysctls\na = 1\n%% kernel\n6\n%% addresses\n[]\n"])
+)
+def test_a_state_that_cannot_be_read_is_one_sentence(printed: str) -> None:
+    with pytest.raises(TestbedError) as caught:
+        read_state(printed, IpvsHost("192.168.0.111", 8888))
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,136 @@
+"""The proxy backend with the real `ip` in a network namespace made for the test."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_kubelb.backends.proxy import Proxy, next_hop, routes_to_restore
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed.hosts import Completed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_HOLD = "import sys; sys.stdin.read()"
+
+
+class Benchmarker:
+    """Runs commands in a network namespace of its own; SSH is tested elsewhere and would add nothing here."""
+
+    name = "k12"
+
+    def __init__(self, holder: int) -> None:
+        self._enter = ["nsenter", "--target", str(holder), "--net", "--user", "--preserve-credentials"]
+        if os.geteuid() == 0:
+            self._enter = self._enter[:4]
+        self.trips = 0
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        input: str | None = None,  # noqa: A002 - as Host.run
+        timeout_s: float = 20.0,
+        check: bool = True,
+        root: bool = False,
+    ) -> Completed:
+        assert not root
+        self.trips += 1
+        done = subprocess.run(
+            [*self._enter, *argv], input=input, timeout=timeout_s, check=check, capture_output=True, text=True
+        )
+        return Completed(self.name, " ".join(argv), done.stdout, done.stderr, done.returncode, 0.0)
+
+    def ip(self, *words: str) -> str:
+        return self.run(["ip", *words]).stdout
+
+
+@pytest.fixture
+def host() -> Iterator[Benchmarker]:
+    flags = ["--net"] if os.geteuid() == 0 else ["--net", "--user", "--map-root-user"]
+    with subprocess.Popen(
+        ["unshare", *flags, sys.executable, "-c", _HOLD], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as holder:
+        ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{holder.pid}/ns/net")
+        deadline = time.monotonic() + 10
+        while holder.poll() is None and time.monotonic() < deadline and theirs.readlink() == ours.readlink():
+            time.sleep(0.01)
+        if holder.poll() is not None:
+            pytest.skip("no network namespace can be made here: run as root or allow user namespaces")
+        benchmarker = Benchmarker(holder.pid)
+        benchmarker.ip("link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
+        benchmarker.ip("link", "set", "peer0", "up")
+        benchmarker.ip("address", "add", "192.168.0.12/24", "dev", "eth0")
+        benchmarker.ip("link", "set", "eth0", "up")
+        benchmarker.trips = 0
+        yield benchmarker
+
+
+def proxy(host: Benchmarker) -> Proxy:
+    return Proxy(host, cluster_ip="10.254.0.10", port=80, via="192.168.0.111")
+
+
+def test_the_url_of_port_80_has_no_port(host: Benchmarker) -> None:
+    assert proxy(host).url == "http://10.254.0.10/"
+    assert Proxy(host, cluster_ip="10.254.0.10", port=81, via="192.168.0.111").url == "http://10.254.0.10:81/"
+
+
+def test_the_cluster_ip_is_routed_through_the_load_balancer_in_one_round_trip(host: Benchmarker) -> None:
+    backend = proxy(host)
+    backend.program([])
+    backend.activate()
+    backend.activate()
+    assert host.trips == 1
+    assert "via 192.168.0.111" in host.ip("route", "get", "10.254.0.10")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [],
+        ["10.254.0.10 via 192.168.0.1 dev eth0"],
+        ["10.254.0.10 via 192.168.0.2 dev eth0 proto static metric 50 mtu 1400"],
+        ["10.254.0.10 dev eth0 scope link", "10.254.0.10 via 192.168.0.2 dev eth0 metric 70"],
+    ],
+)
+def test_clear_puts_back_the_routes_that_were_there(host: Benchmarker, before: list[str]) -> None:
+    for route in before:
+        host.ip("route", "add", *route.split())
+    was = host.ip("route", "show")
+    backend = proxy(host)
+    backend.activate()
+    assert host.ip("route", "show") != was
+    backend.clear()
+    backend.clear()
+    assert host.ip("route", "show") == was
+
+
+def test_a_route_that_does_not_win_is_an_error_that_names_the_way_taken(host: Benchmarker) -> None:
+    host.ip("route", "add", "table", "77", "default", "via", "192.168.0.7")
+    host.ip("rule", "add", "priority", "5", "lookup", "77")
+    backend = proxy(host)
+    with pytest.raises(
+        TestbedError, match=r"host k12: the way to 10\.254\.0\.10 leads through 192\.168\.0\.7"
+    ):
+        backend.activate()
+    backend.clear()
+    assert "10.254" not in host.ip("route", "show")
+
+
+def test_words_about_a_routes_state_are_not_given_back_to_ip() -> None:
+    assert routes_to_restore("10.254.0.10 via 192.168.0.1 dev eth0 linkdown \n\n") == [
+        "10.254.0.10 via 192.168.0.1 dev eth0"
+    ]
+
+
+@pytest.mark.parametrize("printed", ["", "[]", "{", "[1]", "[{},{}]"])
+def test_output_that_is_no_route_is_an_error(printed: str) -> None:
+    with pytest.raises(TestbedError, match="which is not one route"):
+        next_hop(printed)

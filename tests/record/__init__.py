@@ -1,0 +1,1 @@
+"""Tests of the record: writing, reading, and what a crash leaves."""

@@ -1,0 +1,116 @@
+"""The file of --kubelb-json."""
+
+from __future__ import annotations
+
+import json
+import stat
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
+from pytest_kubelb.record.writer import RecordWriter
+from pytest_kubelb.report import json_report
+
+from .points import judged_point
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+START = SessionStart("20261123T072210Z-3f9c", "2026-11-23T07:22:10Z", {"wrk": "4.1.0"}, {"runs": 3})
+FOUR = judged_point(39000, 41000, invalid=1)
+EIGHT = judged_point(50000, 90000, pods=8)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Give the record of two points whose runs alternate, with a verdict on one of them."""
+    path = tmp_path / "record.jsonl"
+    with RecordWriter(path, START) as writer:
+        for first, second in zip(FOUR.series.samples, EIGHT.series.samples, strict=False):
+            writer.append(first)
+            writer.append(second)
+        writer.append(FOUR.series.samples[-1])
+        figures = asdict(EIGHT.repeatability)
+        writer.append(Verdict(EIGHT.series.point, "unrepeatable", figures, "pods08 is unrepeatable"))
+        writer.append(Event("2026-11-23T07:23:00Z", "converged", {"seconds": 0.3}))
+        writer.append(SessionEnd("2026-11-23T07:24:00Z", 1))
+    return path
+
+
+def test_every_point_has_its_runs_in_order_and_its_verdict(record: Path, tmp_path: Path) -> None:
+    json_report.write(record, tmp_path / "report.json")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["schema"], report["schema_version"]) == ("pytest-kubelb-report", 1)
+    assert report["session"] == {
+        "id": "20261123T072210Z-3f9c",
+        "started": "2026-11-23T07:22:10Z",
+        "ended": "2026-11-23T07:24:00Z",
+        "exit_code": 1,
+        "record_schema_version": 1,
+        "facts": {"wrk": "4.1.0"},
+    }
+    assert report["settings"] == {"runs": 3}
+    four, eight = report["points"]
+    assert (four["point"]["pods"], eight["point"]["pods"]) == (4, 8)
+    assert [run["validity"] for run in four["runs"]] == ["warmup", "valid", "valid", "stalled"]
+    assert [run["result"]["rps"] for run in eight["runs"]] == [1.0, 50000.0, 90000.0]
+    assert four["verdicts"] == []
+    assert eight["verdicts"][0]["verdict"] == "unrepeatable"
+    assert eight["verdicts"][0]["figures"]["mean"] == 70000.0
+    assert report["events"] == [
+        {"at": "2026-11-23T07:23:00Z", "name": "converged", "details": {"seconds": 0.3}}
+    ]
+    assert report["notes"] == []
+
+
+def test_the_report_of_a_killed_session_has_its_runs_no_end_and_a_note(record: Path) -> None:
+    whole = record.read_bytes().splitlines(keepends=True)
+    record.write_bytes(b"".join(whole[:-1]) + whole[-1][:20])
+    report = json_report.build(record)
+    session, notes = report["session"], report["notes"]
+    assert isinstance(session, dict)
+    assert (session["ended"], session["exit_code"]) == (None, None)
+    assert isinstance(notes, list)
+    assert "torn" in notes[0]
+
+
+def test_the_report_of_a_session_that_died_at_once_is_a_report_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "record.jsonl").touch()
+    report = json_report.build(tmp_path / "record.jsonl")
+    assert (report["session"], report["points"]) == (None, [])
+
+
+def test_a_report_is_for_its_owner_alone_and_replaces_an_older_one(record: Path, tmp_path: Path) -> None:
+    destination = tmp_path / "report.json"
+    destination.write_text("old")
+    destination.chmod(0o644)
+    json_report.write(record, destination)
+    assert stat.S_IMODE(destination.stat().st_mode) == 0o600
+    assert json.loads(destination.read_text())
+
+
+def test_a_report_that_cannot_be_written_is_one_sentence_and_leaves_nothing(
+    record: Path, tmp_path: Path
+) -> None:
+    occupied = tmp_path / "report.json"
+    occupied.mkdir()
+    before = set(tmp_path.iterdir())
+    with pytest.raises(
+        KubelbError, match=r"report\.json cannot be written: Is a directory; give --kubelb-json"
+    ):
+        json_report.write(record, occupied)
+    with pytest.raises(KubelbError, match="cannot be written: No such file"):
+        json_report.write(record, tmp_path / "nowhere" / "report.json")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_corrupt_record_leaves_the_older_report_alone(record: Path, tmp_path: Path) -> None:
+    destination = tmp_path / "report.json"
+    destination.write_text("old")
+    record.write_bytes(record.read_bytes().replace(b'"kind":"event"', b'"kind":"rumour"'))
+    with pytest.raises(KubelbError, match="'kind' is 'rumour'"):
+        json_report.write(record, destination)
+    assert destination.read_text() == "old"

@@ -1,0 +1,1 @@
+"""The plugin from outside: pytest runs as a user would start them."""

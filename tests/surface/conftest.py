@@ -1,0 +1,85 @@
+"""A project with one bench, and pytest as a user would start it in there, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import pytest_kubelb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BENCH = '''
+def test_rps(wrk):
+    """Measure one point."""
+    wrk()
+'''
+
+# A fake, because here the verdicts are what is tested: real runs cannot be made to spread by a stated amount,
+# and none of these tests should need a lab. What it stores is what the real fixture stores.
+FAKE_WRK = """
+import pytest
+from pytest_kubelb import stash
+from pytest_kubelb.load.result import Latency, SocketErrors, WrkResult
+from pytest_kubelb.record.sample import Sample, Series
+from pytest_kubelb.settings import override
+
+RPS = {"ipvs": (1000.0, 1010.0, 990.0), "proxy": (1000.0, 500.0, 1500.0)}
+
+
+def sample(point, run, rps):
+    latency = Latency(80.0, 5.0, 200.0, {"50": 79.0})
+    result = WrkResult(rps, int(rps), int(rps) * 250, 1.0, latency, SocketErrors(0, 0, 0, 0, 0))
+    return Sample(point, 1, run, "valid", None, "2026-01-01T00:00:00Z", 1.0, "wrk", result)
+
+
+@pytest.fixture(scope="session")
+def lb_point(request):
+    return request.param
+
+
+@pytest.fixture
+def wrk(request, lb_point):
+    def run():
+        markers = [(mark.args, mark.kwargs) for mark in request.node.iter_markers("kubelb")]
+        tolerance = override(request.config.stash[stash.SETTINGS], markers).tolerance
+        point = lb_point.axes()
+        samples = tuple(sample(point, run, rps) for run, rps in enumerate(RPS[lb_point.backend]))
+        request.node.stash[stash.SERIES] = Series(point, samples, tolerance)
+
+    return run
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Callable[..., pytest.RunResult]:
+    """Make `benches/test_rps.py`, and give a function that runs pytest there with the plugin.
+
+    Whether the plugin is installed here does not matter, nor what else is: it is named, not discovered.
+    """
+    for name in [name for name in os.environ if name.startswith(("KUBELB_", "PYTEST_XDIST_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    package = Path(pytest_kubelb.__file__).parent
+    monkeypatch.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    pytester.mkdir("benches").joinpath("test_rps.py").write_text(BENCH)
+
+    def start(*args: str) -> pytest.RunResult:
+        return pytester.runpytest_subprocess(
+            "-Werror", "--strict-markers", "-p", "pytest_kubelb.plugin", "-p", "no:cacheprovider", *args
+        )
+
+    return start
+
+
+@pytest.fixture
+def run_faked(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult]
+) -> Callable[..., pytest.RunResult]:
+    """As `run`, with a wrk whose ipvs repeats and whose proxy does not."""
+    pytester.makeconftest(FAKE_WRK)
+    return run

@@ -1,0 +1,158 @@
+"""Inventories: what is read, and how each mistake is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.settings import packaged_inventory
+from pytest_kubelb.testbed.inventory import IpvsSpec, ProxySpec, load
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LAB = packaged_inventory().read_text()
+
+
+def write(folder: Path, text: str) -> Path:
+    file = folder / "kubelb.toml"
+    file.write_text(text)
+    return file
+
+
+def test_the_packaged_inventory_is_the_seeds_testbed(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, LAB))
+    assert inventory.roles.hosts == tuple(f"k{number:02d}" for number in range(4, 13))
+    assert inventory.roles.load_balancer == "k11"
+    assert inventory.roles.benchmarker == "k12"
+    assert inventory.backends == ("ipvs", "proxy")
+    assert inventory.ipvs == IpvsSpec("192.168.0.111", 8888, "rr", "masquerade")
+    assert inventory.proxy == ProxySpec("10.254.0.10", 80, "192.168.0.111")
+    assert inventory.defaults["connections"] == "auto:80"
+    assert inventory.defaults["runs"] == "5"
+
+
+def test_paths_are_relative_to_the_file_and_need_not_exist_to_be_read(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, LAB))
+    assert inventory.testbed.ssh_config == tmp_path / "ssh_config"
+    assert inventory.cluster.kubeconfig == tmp_path / "kubeconfig"
+
+
+def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, LAB))
+    with pytest.raises(ConfigError, match=r"testbed\.ssh_config is '.*ssh_config', which is not a file"):
+        inventory.require_files()
+    (tmp_path / "ssh_config").touch()
+    with pytest.raises(ConfigError, match=r"cluster\.kubeconfig is '.*kubeconfig', which is not a file"):
+        inventory.require_files()
+    (tmp_path / "kubeconfig").touch()
+    inventory.require_files()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("port = 8888", 'port = "8888"', "backends.ipvs.port is '8888': allowed is a port from 1 to 65535."),
+        ("port = 8888", "port = 70000", "backends.ipvs.port is 70000: allowed is a port from 1 to 65535."),
+        ("port = 8888", "port = true", "backends.ipvs.port is True: allowed is a port from 1 to 65535."),
+        ("port = 8888", "", "backends.ipvs.port is missing: allowed is a port from 1 to 65535."),
+        ("vip =", "vpi =", "backends.ipvs.vpi is an unknown key (did you mean vip?): allowed is vip, port,"),
+        ('"rr"', '"round"', "backends.ipvs.scheduler is 'round': allowed is rr, wrr, lc,"),
+        (
+            'vip = "192.168.0.111"',
+            'vip = "192.168.0"',
+            "backends.ipvs.vip is '192.168.0': allowed is an IPv4",
+        ),
+        ("[roles]", "[rolls]", "rolls is an unknown key (did you mean roles?): allowed is testbed, roles,"),
+        ("[backends.ipvs]", "[backends.ipv]", "backends.ipv is an unknown key (did you mean ipvs?)"),
+        ("runs = 5", "rnus = 5", "defaults.rnus is an unknown key (did you mean runs?)"),
+        ('"k11"', '["k11"]', "roles.load_balancer is ['k11']: allowed is the name of one host"),
+        ('"k11"', '"-oProxyCommand=x"', "roles.load_balancer is '-oProxyCommand=x': allowed is the name"),
+        ('"k12"', '"k11"', "roles.benchmarker is 'k11', which is also the load balancer or a worker"),
+        ('["k04"]', "[]", "roles.control_plane is []: allowed is a list of different hosts"),
+        ('"k06"', '"k05"', "which repeats a host: allowed is a list of different hosts"),
+        ('"k06"', "6", "roles.workers[1] is 6: allowed is a list of different hosts"),
+        ('name = "lab"', 'name = " "', "testbed.name is ' ': allowed is a name"),
+        ('"kubeconfig"', '"~nobody-here/x"', "cluster.kubeconfig is '~nobody-here/x': allowed is the path"),
+        ('[testbed]\nname = "lab"', "testbed = 1\n[x]", "x is an unknown key"),
+    ],
+)
+def test_a_mistake_is_told_with_file_key_value_and_what_is_allowed(
+    tmp_path: Path, old: str, new: str, sentence: str
+) -> None:
+    assert old in LAB
+    file = write(tmp_path, LAB.replace(old, new, 1))
+    with pytest.raises(ConfigError, match=re.escape(sentence)) as caught:
+        load(file)
+    assert str(caught.value).startswith(f"{file}: ")
+
+
+def test_broken_toml_is_told_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"is not valid TOML in UTF-8 \(.*line 2"):
+        load(write(tmp_path, "[testbed]\nname = \n"))
+
+
+def test_an_inventory_without_a_backend_is_refused(tmp_path: Path) -> None:
+    text = re.sub(r"\[backends\.ipvs\].*?(?=# What)", "[backends]\n", LAB, flags=re.DOTALL)
+    with pytest.raises(ConfigError, match="backends is empty: allowed is one section for each backend"):
+        load(write(tmp_path, text))
+
+
+def test_a_missing_file_and_a_folder_are_not_inventories(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(ConfigError, match="is not a file: name an inventory in TOML"):
+            load(path)
+
+
+def test_sections_of_plugged_in_backends_are_passed_on_as_they_are(tmp_path: Path) -> None:
+    text = LAB.replace("[backends.proxy]", "[backends.envoy]\nlisteners = [1, 2]\n\n[backends.proxy]")
+    inventory = load(write(tmp_path, text), plugged_in=("envoy",))
+    assert inventory.backends == ("ipvs", "envoy", "proxy")
+    assert inventory.other_backends == {"envoy": {"listeners": [1, 2]}}
+
+
+def toml(value: object) -> str:
+    """Give the TOML of a value: JSON's, but for tables, the outermost of which has a line for each key."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)} = {toml(inner)}" for key, inner in value.items()) + "}"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+_values = st.recursive(
+    st.none().map(lambda _: "text") | st.integers(-(2**63), 2**63 - 1) | st.booleans() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+_sections = ("testbed", "roles", "cluster", "workload", "backends", "defaults")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_value_anywhere_is_read_or_refused_with_a_sentence(tmp_path: Path, data: st.DataObject) -> None:
+    table = tomllib.loads(LAB)
+    section = data.draw(st.sampled_from(_sections))
+    key = data.draw(st.sampled_from(list(table[section])) | st.text(max_size=5))
+    table[section][key] = data.draw(_values)
+    try:
+        load(write(tmp_path, "".join(f"{name} = {toml(value)}\n" for name, value in table.items())))
+    except ConfigError as error:
+        sentence = str(error)
+    else:
+        return
+    assert sentence.endswith(".")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=200))
+def test_any_bytes_are_refused_with_a_sentence(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "kubelb.toml"
+    file.write_bytes(content)
+    with pytest.raises(ConfigError, match=re.escape(str(file))):
+        load(file)
