@@ -134,7 +134,8 @@ class Hosts:
 
     def __init__(self, ssh_config: Path, names: Iterable[str]) -> None:
         config = read_ssh_config(ssh_config)
-        self._hosts = {name: Host(name, config) for name in names}
+        # A copy for each: invoke empties and refills a Config's cache whenever it is used for a new connection.
+        self._hosts = {name: Host(name, config.clone()) for name in names}
         self._pool = ThreadPoolExecutor(max(1, len(self._hosts)), thread_name_prefix="kubelb-host")
 
     def __getitem__(self, name: str) -> Host:

@@ -28,6 +28,7 @@ from pytest_kubelb.lab.api.status import ApiError
 from pytest_kubelb.lab.api.store import Change
 
 _COMPONENT = "replicaset-controller"
+_BURST = 500  # pods created at a time, as by the real controller; the rest follows when these are there
 _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 
 
@@ -89,7 +90,7 @@ class ReplicaSetController:
             gone = {uid_of(pod) for pod in self._delete(replica_set, active, surplus)}
             active = [pod for pod in active if uid_of(pod) not in gone]
         elif surplus < 0 and key not in self._refused:
-            active = [*active, *self._create(replica_set, -surplus)]
+            active = [*active, *self._create(replica_set, min(-surplus, _BURST))]
         self._write_status(replica_set, active, terminating=sum(is_deleting(pod) for pod in pods))
 
     def _create(self, replica_set: KubeObject, count: int) -> list[KubeObject]:

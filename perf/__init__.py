@@ -1,0 +1,1 @@
+"""What the plugin costs beside wrk, measured in the embedded lab."""
