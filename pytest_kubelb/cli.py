@@ -85,18 +85,22 @@ def _show(lab: "Lab") -> None:
 
 def _ssh(arguments: argparse.Namespace) -> None:
     from pytest_kubelb.lab import launch
+    from pytest_kubelb.lab.topology import NODES
 
     lab = launch.find()
     if lab is None:
         raise TestbedError("no lab is up; `kubelb lab up` starts one")
-    os.execvp(  # noqa: S606 - an argument list, without a shell on this side
-        "ssh", ["ssh", "-F", str(lab.ssh_config), arguments.host, *_quoted(arguments.command)]
-    )
+    hosts = [node.name for node in NODES]
+    if arguments.host not in hosts:
+        raise TestbedError(f"the lab has no host {arguments.host!r}; choose from {', '.join(hosts)}")
+    # "--", or ssh would read options of the command as its own.
+    command = ["ssh", "-F", str(lab.ssh_config), "--", arguments.host, *_quoted(arguments.command)]
+    os.execvp("ssh", command)  # noqa: S606 - an argument list, without a shell on this side
 
 
-def _quoted(words: Sequence[str]) -> list[str]:
+def _quoted(words: list[str]) -> list[str]:
     # ssh joins its words with blanks and leaves them to the remote shell.
-    words = [word for word in words if word != "--"]
+    words = words[1:] if words[:1] == ["--"] else words
     return words if len(words) < 2 else [shlex.join(words)]
 
 

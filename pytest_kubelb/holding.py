@@ -64,12 +64,14 @@ def hold(
         overlay = Overlay(api)
         made = {name: backends.load(name, known).on_testbed(inventory, hosts) for name in chosen}
         stack.callback(_put_back, [overlay.restore, workload.delete, *(each.clear for each in made.values())])
-        with ThreadPoolExecutor(3) as pool:
+        with ThreadPoolExecutor(3 + len(made)) as pool:
             deployed = pool.submit(workload.deploy)
+            prepared = [pool.submit(backend.prepare) for backend in made.values()]
             kernels = pool.submit(hosts.each, used, ["uname", "-srm"])
             load = pool.submit(LoadGenerator, hosts[roles.benchmarker], session).result()
             stack.callback(load.remove)
-            deployed.result()
+            for step in (deployed, *prepared):
+                step.result()
             facts = {name: done.stdout.strip() for name, done in kernels.result().items()}
 
         def on_converged(point: Point, seconds: Mapping[str, float]) -> None:

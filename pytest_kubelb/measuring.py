@@ -33,7 +33,7 @@ _PREPARE = (
 
 
 class LoadGenerator:
-    """wrk on one benchmarker, for one session; a context manager."""
+    """wrk on one benchmarker, for one session; its folder there stays until `remove`."""
 
     def __init__(self, benchmarker: Host, session: str) -> None:
         self._host = benchmarker
@@ -63,7 +63,7 @@ class LoadGenerator:
         completed = self._host.run(
             ["sh", "-c", _STAMPED, "sh", *guarded], timeout_s=limit_s + 10.0, check=False
         )
-        return _sample(target, argv, started, completed, number=number, warmup=warmup)
+        return _sample(target, argv, started, completed, limit_s=limit_s, number=number, warmup=warmup)
 
 
 def lost(target: Target, cause: TestbedError, *, number: int) -> Sample:
@@ -82,7 +82,14 @@ def lost(target: Target, cause: TestbedError, *, number: int) -> Sample:
 
 
 def _sample(
-    target: Target, argv: Sequence[str], started: datetime, completed: Completed, *, number: int, warmup: bool
+    target: Target,
+    argv: Sequence[str],
+    started: datetime,
+    completed: Completed,
+    *,
+    limit_s: float,
+    number: int,
+    warmup: bool,
 ) -> Sample:
     result, reason = None, None
     wall_s, said = _wall(completed)
@@ -91,10 +98,8 @@ def _sample(
             result = parse_json_output(completed.stdout)
         except WrkOutputError as error:
             reason = str(error)
-    elif completed.exit_code in (124, 137):  # timeout(1): it had to end wrk
-        reason = f"wrk had not ended {GRACE_S} s after its time and was killed"
     else:
-        reason = f"wrk ended with exit code {completed.exit_code}: {said or 'it said nothing'}"
+        reason = _why_ended(completed.exit_code, said, overdue=wall_s >= limit_s)
     if result is not None and result.requests == 0:
         reason = "wrk got no answer at all"
     validity = "failed" if reason else "warmup" if warmup else "valid"
@@ -111,10 +116,21 @@ def _sample(
     )
 
 
+def _why_ended(exit_code: int, said: str, *, overdue: bool) -> str:
+    """Give the sentence for a wrk that failed; `exit_code` is that of timeout(1) around it, as the shell saw it."""
+    if exit_code == 124 or (exit_code == 137 and overdue):  # 137: timeout(1) needed SIGKILL
+        return f"wrk had not ended {GRACE_S} s after its time and was killed"
+    if exit_code > 128:
+        return f"wrk was killed by signal {exit_code - 128}, and not by us: {said or 'it said nothing'}"
+    return f"wrk ended with exit code {exit_code}: {said or 'it said nothing'}"
+
+
 def _wall(completed: Completed) -> tuple[float, str]:
     """Give the seconds between the two stamps, and what stands between them; without two, our own measure."""
     lines = completed.stderr.strip().splitlines()
     try:
-        return round(float(lines[-1]) - float(lines[0]), 6), " ".join(lines[1:-1])[:300]
+        wall_s = round(float(lines[-1]) - float(lines[0]), 6)
     except (IndexError, ValueError):
-        return completed.elapsed_s, completed.stderr.strip()[:300]
+        return completed.elapsed_s, " ".join(lines)[:300]
+    # A clock that was set meanwhile can make it negative, which no record may hold.
+    return wall_s if wall_s >= 0 else completed.elapsed_s, " ".join(lines[1:-1])[:300]

@@ -11,7 +11,7 @@ import time
 from collections.abc import Collection
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.testbed.hosts import Host
+from pytest_kubelb.testbed.hosts import Completed, Host
 
 ANSWER_TIMEOUT_S = 2
 PAUSE_S = 0.02
@@ -27,28 +27,29 @@ def prove(benchmarker: Host, url: str, host_header: str, pods: Collection[str], 
     problem = "nothing was asked"
     while seen != expected:
         if time.monotonic() > deadline:
-            absent = ", ".join(sorted(expected - seen)[:3])
+            absent = sorted(expected - seen)
+            named = ", ".join(absent[:3]) + (", …" if len(absent) > 3 else "")
             raise TestbedError(
-                f"{url}: {len(expected - seen)} of {len(expected)} pods ({absent}, …) did not answer through the load"
+                f"{url}: {len(absent)} of {len(expected)} pods ({named}) did not answer through the load"
                 f" balancer within {timeout_s:.0f} s ({asked} answers to {benchmarker.name}; last problem: {problem})"
             )
         count = questions(len(expected), len(expected - seen))
         completed = benchmarker.run(
             curl_command(url, host_header, count), timeout_s=count * ANSWER_TIMEOUT_S + 5.0, check=False
         )
-        answers = read_answers(completed.stdout)
+        answers = _whole_answers(completed)
         asked += len(answers)
-        stranger = next((answer for answer in answers if answer not in expected), None)
-        if stranger is not None and not _is_fault(stranger):
+        faults = [answer for answer in answers if _is_fault(answer)]
+        stranger = next((each for each in answers if each not in expected and not _is_fault(each)), None)
+        if stranger is not None:
             raise TestbedError(
                 f"{url}: {stranger[:80]!r} answered, which is none of the {len(expected)} pods of this point;"
                 " something else serves this address"
             )
-        problem = (
-            completed.stderr.strip() or (stranger or "none") if completed.exit_code or stranger else "none"
-        )
+        said = " ".join(completed.stderr.split())[:200] or f"curl ended with exit code {completed.exit_code}"
+        problem = said if completed.exit_code else faults[0] if faults else "none"
         seen.update(answer for answer in answers if answer in expected)
-        if completed.exit_code or stranger:
+        if completed.exit_code or faults:
             time.sleep(PAUSE_S)
     return asked
 
@@ -71,6 +72,9 @@ def curl_command(url: str, host_header: str, count: int) -> list[str]:
     """
     return [
         "curl",
+        "--disable",  # a .curlrc or a proxy would take the question another way than wrk's requests go
+        "--noproxy",
+        "*",
         "--silent",
         "--show-error",
         "--fail-early",
@@ -99,6 +103,13 @@ def read_answers(text: str) -> list[str]:
             answers.append("\n".join(body).strip() if status == "200" else f"HTTP {status}")
         body = []
     return answers
+
+
+def _whole_answers(completed: Completed) -> list[str]:
+    """Give the answers without one that was cut short: curl stops at the transfer that failed, so it is the last."""
+    answers = read_answers(completed.stdout)
+    cut_short = completed.exit_code != 0 and not completed.stdout.rstrip().endswith(";000")
+    return answers[:-1] if cut_short else answers
 
 
 def _is_fault(answer: str) -> bool:

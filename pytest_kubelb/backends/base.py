@@ -48,6 +48,9 @@ class Backend(ABC):
     def on_testbed(cls, inventory: Inventory, hosts: Hosts) -> Self:
         """Make the backend as the inventory describes it. Touches nothing; raises ConfigError."""
 
+    def prepare(self) -> None:  # noqa: B027 - nothing to do is the usual case
+        """Read what there is, so that the first `program` has less to wait for. Changes nothing; raises TestbedError."""
+
     @abstractmethod
     def program(self, endpoints: Sequence[Endpoint]) -> None:
         """Make exactly these the real servers, read back. Raises TestbedError."""

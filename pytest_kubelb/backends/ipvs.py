@@ -59,6 +59,10 @@ class Ipvs(Backend):
             scheduler=spec.scheduler,
         )
 
+    def prepare(self) -> None:
+        """Read the table, the sysctls, the addresses and the rule."""
+        self._now = self._look()
+
     def program(self, endpoints: Sequence[Endpoint]) -> None:
         """Make exactly these the real servers of VIP:port, in one batch that is read back."""
         pods = [endpoint.ip for endpoint in endpoints]

@@ -18,6 +18,11 @@ modprobe -d /tmp/modules -a $KUBELB_MODULES || echo "kubelb: modprobe failed"
 # An autoload that cannot succeed still costs a process each time: 2 s for one iptables-restore (measured).
 echo >/proc/sys/kernel/modprobe
 
+# What kube-proxy sets when it starts (conntrack.min and a fourth of it as buckets). The default for a small machine is
+# 2048 connections: full after a few runs, and every packet of a new one is dropped.
+echo 131072 >/proc/sys/net/netfilter/nf_conntrack_max
+echo 32768 >/sys/module/nf_conntrack/parameters/hashsize
+
 ip link set lo up
 ip link set vec0 name eth0 address "$KUBELB_MAC"
 ip link set eth0 up

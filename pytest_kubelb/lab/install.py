@@ -63,12 +63,13 @@ def _apt(*words: str) -> None:
 
 @contextmanager
 def _no_service_starts() -> Iterator[None]:
-    if POLICY.exists():  # the machine has a policy of its own
+    # A policy of the machine's own stays. Ours, left by an installation that was killed, is taken over and removed.
+    if POLICY.exists() and POLICY.read_text(errors="replace") != FORBID:
         yield
         return
-    POLICY.write_text(FORBID)
-    POLICY.chmod(0o755)
     try:
+        POLICY.write_text(FORBID)
+        POLICY.chmod(0o755)
         yield
     finally:
         POLICY.unlink(missing_ok=True)

@@ -26,9 +26,14 @@ def create(name: str) -> Path:
     path = NAMED / name
     NAMED.mkdir(mode=0o755, parents=True, exist_ok=True)
     path.touch(exist_ok=False)
-    with _returning():
-        _check(_libc.unshare(CLONE_NEWNET), "unshare")
-        _check(_libc.mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", MS_BIND, None), "mount")
+    try:
+        with _returning():
+            _check(_libc.unshare(CLONE_NEWNET), "unshare")
+            mounted = _libc.mount(b"/proc/thread-self/ns/net", os.fsencode(path), b"none", MS_BIND, None)
+            _check(mounted, "mount")
+    except OSError:
+        path.unlink()  # or the name would stay taken by nothing
+        raise
     return path
 
 
@@ -57,7 +62,7 @@ def _returning() -> Iterator[None]:
 
 
 def mount(source: str, target: Path, kind: str, flags: int = 0, options: str = "") -> None:
-    """Mount something, as mount(2) does; raises OSError."""
+    """Do what the system call of this name does; raises OSError."""
     result = _libc.mount(source.encode(), os.fsencode(target), kind.encode(), flags, options.encode() or None)
     _check(result, f"mount {source} on {target}")
 

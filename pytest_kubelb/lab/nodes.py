@@ -11,7 +11,7 @@ from pyroute2 import IPRoute
 
 from pytest_kubelb.lab import namespaces
 from pytest_kubelb.lab.flannel import Batches
-from pytest_kubelb.lab.topology import LAN, POD_BRIDGE, Node
+from pytest_kubelb.lab.topology import LAN, POD_BRIDGE, Node, mac_of
 
 LAN_BRIDGE = "lan"
 TAP = "tap0"
@@ -31,11 +31,10 @@ def make_lan() -> None:
     """
     with IPRoute() as ip:
         ip.link("set", index=1, state="up")
-        ip.link("add", ifname=LAN_BRIDGE, kind="bridge")
+        address = LAN.network_address + 1
+        ip.link("add", ifname=LAN_BRIDGE, kind="bridge", address=mac_of(address))
         ip.link("set", index=_index(ip, LAN_BRIDGE), state="up")
-        ip.addr(
-            "add", index=_index(ip, LAN_BRIDGE), address=str(LAN.network_address + 1), prefixlen=LAN.prefixlen
-        )
+        ip.addr("add", index=_index(ip, LAN_BRIDGE), address=str(address), prefixlen=LAN.prefixlen)
 
 
 def make_tap() -> None:
@@ -72,7 +71,7 @@ def _configure(node: Node) -> None:
         ip.link("set", index=eth0, state="up")
         ip.addr("add", index=eth0, address=str(node.address), prefixlen=LAN.prefixlen)
         if node.pod_network is not None:
-            ip.link("add", ifname=POD_BRIDGE, kind="bridge")
+            ip.link("add", ifname=POD_BRIDGE, kind="bridge", address=mac_of(node.gateway))
             bridge = _index(ip, POD_BRIDGE)
             ip.link("set", index=bridge, state="up")
             ip.addr("add", index=bridge, address=str(node.gateway), prefixlen=node.pod_network.prefixlen)

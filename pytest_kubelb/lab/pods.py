@@ -23,10 +23,12 @@ from pathlib import Path
 from pyroute2 import IPRoute
 
 from pytest_kubelb.lab import namespaces
-from pytest_kubelb.lab.topology import POD_BRIDGE, Node
+from pytest_kubelb.lab.topology import POD_BRIDGE, Node, mac_of
 
 LOGS = Path("/run/pods")
 PROBE_INTERVAL_S = 0.003
+# A SYN to a link that is coming up is lost, and TCP sends the next one after a second: try anew before that.
+FIRST_PATIENCE_S = 0.05
 
 
 class PodStartError(Exception):
@@ -117,7 +119,12 @@ class PodRuntime:
         path = namespaces.create(name)
         with namespaces.inside(task.node.name), IPRoute() as ip, path.open("rb") as namespace:
             bridge = ip.link_lookup(ifname=POD_BRIDGE)[0]
-            peer = {"ifname": "eth0", "net_ns_fd": namespace.fileno(), "mtu": task.mtu}
+            peer = {
+                "ifname": "eth0",
+                "address": mac_of(address),
+                "net_ns_fd": namespace.fileno(),
+                "mtu": task.mtu,
+            }
             ip.link(
                 "add",
                 ifname=f"veth{task.uid[:8]}",
@@ -182,8 +189,9 @@ def _wait_answering(
     task: PodTask, address: IPv4Address, process: subprocess.Popen[bytes], timeout_s: float
 ) -> None:
     deadline = time.monotonic() + timeout_s
+    patience_s = FIRST_PATIENCE_S
     with namespaces.inside(task.node.name):
-        while not _answers(str(address), task.port, task.probe_path):
+        while not _answers(str(address), task.port, task.probe_path, patience_s):
             if process.poll() is not None:
                 raise PodStartError("CrashLoopBackOff", _last_words(task.uid, process.returncode))
             if time.monotonic() > deadline:
@@ -191,10 +199,11 @@ def _wait_answering(
                     "ContainersNotReady", f"no answer on port {task.port} within {timeout_s:.0f} s"
                 )
             time.sleep(PROBE_INTERVAL_S)
+            patience_s = min(1.0, patience_s * 1.5)
 
 
-def _answers(address: str, port: int, path: str) -> bool:
-    connection = http.client.HTTPConnection(address, port, timeout=1.0)
+def _answers(address: str, port: int, path: str, timeout_s: float) -> bool:
+    connection = http.client.HTTPConnection(address, port, timeout=timeout_s)
     try:
         connection.request("GET", path)
         return connection.getresponse().status < 400

@@ -104,6 +104,13 @@ def _check_privileges() -> None:
             f"the lab makes network namespaces and needs root, but runs as uid {os.geteuid()};"
             " run it with sudo, or name a real testbed with --kubelb-inventory FILE"
         )
+    mapped = _user_namespace()
+    if mapped is not None:
+        raise TestbedError(
+            "the lab needs root of the machine, but this root is that of a user namespace only"
+            f" (/proc/self/uid_map says {mapped!r}); run it with sudo outside of that namespace (in a container:"
+            " one started by root with --privileged), or name a real testbed with --kubelb-inventory FILE"
+        )
     effective = _effective_capabilities()
     lacking = [
         name
@@ -116,6 +123,18 @@ def _check_privileges() -> None:
             " in a container, start it with --privileged"
         )
     _check_unshare()
+
+
+def _user_namespace() -> str | None:
+    """Give how uids are mapped in the user namespace this process is in, or None when it is in the machine's own.
+
+    The machine's own maps every uid to itself, user_namespaces(7).
+    """
+    table = Path("/proc/self/uid_map")
+    if not table.exists():  # a kernel without user namespaces
+        return None
+    words = table.read_text().split()
+    return None if words == ["0", "0", str(2**32 - 1)] else " ".join(words)
 
 
 def _effective_capabilities() -> int:

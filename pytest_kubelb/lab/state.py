@@ -9,8 +9,11 @@ import fcntl
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,16 +40,22 @@ class Facts:
 
 def labs_root() -> Path:
     """Give the folder that holds all state folders of this user, made with mode 0700 if it is not there."""
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and os.access("/run", os.W_OK):  # root of a user namespace may not write there
         root = Path("/run/kubelb")
     else:
         runtime = os.environ.get("XDG_RUNTIME_DIR")
         root = Path(runtime) / "kubelb" if runtime else Path(tempfile.gettempdir()) / f"kubelb-{os.geteuid()}"
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    status = root.stat()
-    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+    try:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Not stat: a link could lead to a folder of this user's whose content is not ours to remove.
+        status = root.lstat()
+    except OSError as error:
         raise TestbedError(
-            f"{root} must belong to uid {os.geteuid()} with mode 0700, and does not: remove it and try again"
+            f"the labs' folder {root} cannot be made: {error.strerror}; make way for it, or set XDG_RUNTIME_DIR"
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        raise TestbedError(
+            f"{root} must be a folder of uid {os.geteuid()} with mode 0700, and is not: remove it and try again"
         )
     return root
 
@@ -54,8 +63,9 @@ def labs_root() -> Path:
 def create(name: str) -> tuple[Path, int]:
     """Make the state folder `name` and give it with its held lock; raises TestbedError when that lab is up."""
     folder = labs_root() / name
-    folder.mkdir(mode=0o700, exist_ok=True)
-    lock = _try_lock(folder / LOCK)
+    with _undisturbed(folder.parent):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        lock = _try_lock(folder / LOCK)
     if lock is None:
         raise TestbedError(
             f"the lab {name!r} is up already; `kubelb lab status` shows it, `kubelb lab down` ends it"
@@ -68,11 +78,11 @@ def create(name: str) -> tuple[Path, int]:
 
 def is_alive(folder: Path) -> bool:
     """Tell whether any process of the lab is left."""
-    lock = _try_lock(folder / LOCK)
-    if lock is None:
-        return True
-    os.close(lock)
-    return False
+    try:
+        with _undisturbed(folder.parent):
+            return _is_locked(folder / LOCK)
+    except FileNotFoundError:  # not even the folder of all labs is there
+        return False
 
 
 def wait_gone(folder: Path, timeout_s: float) -> None:
@@ -89,10 +99,12 @@ def wait_gone(folder: Path, timeout_s: float) -> None:
 def remove_dead() -> list[str]:
     """Remove the folders of labs that were killed together with who started them; give their names."""
     removed = []
-    for folder in labs_root().iterdir():
-        if folder.is_dir() and not is_alive(folder):
-            _remove(folder)
-            removed.append(folder.name)
+    root = labs_root()
+    with _undisturbed(root):
+        for folder in root.iterdir():
+            if folder.is_dir() and not _is_locked(folder / LOCK):
+                _remove(folder)
+                removed.append(folder.name)
     return removed
 
 
@@ -104,17 +116,50 @@ def write_facts(folder: Path, facts: Facts) -> None:
 
 
 def read_facts(folder: Path) -> Facts | None:
-    """Give what is known of the lab in `folder`, or None when it is not (or no longer) up."""
+    """Give what is known of the lab in `folder`, or None when it is not (or no longer) up.
+
+    Raises TestbedError when it is up and its facts cannot be read.
+    """
+    path = folder / FACTS
+    if not is_alive(folder):
+        return None
     try:
-        facts = Facts(**json.loads((folder / FACTS).read_text()))
+        return Facts(**json.loads(path.read_text()))
     except FileNotFoundError:
         return None
-    return facts if is_alive(folder) else None
+    except (ValueError, TypeError) as error:
+        raise TestbedError(
+            f"{path} cannot be read ({error}), but its lab is up; end the processes that hold {folder / LOCK}"
+            " (`fuser --kill FILE` does) and start the lab again"
+        ) from error
 
 
 def claim(folder: Path) -> int | None:
     """Take the lab for one session; give the descriptor that holds it, or None when another session has it."""
     return _try_lock(folder / SESSION_LOCK)
+
+
+@contextmanager
+def _undisturbed(root: Path) -> Iterator[None]:
+    """Keep other processes from making, trying and removing labs meanwhile; each of these takes milliseconds.
+
+    Without it, who tries whether a lab is alive holds its lock for a moment, and a folder just made, not locked
+    yet, looks dead.
+    """
+    descriptor = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_locked(path: Path) -> bool:
+    lock = _try_lock(path)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
 
 
 def _try_lock(path: Path) -> int | None:

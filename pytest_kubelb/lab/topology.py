@@ -26,6 +26,15 @@ POD_BRIDGE = "cni0"
 OVERLAYS = ("vxlan", "host-gw")
 
 
+def mac_of(address: IPv4Address) -> str:
+    """Give the MAC address that container networks derive from an IPv4 address: 0a:58 and its four bytes.
+
+    Source: the bridge plugin of containernetworking/plugins. A derived address stays right in every neighbour table
+    when a pod gives way to another one with the same address, and when a bridge gets a port with a lower one.
+    """
+    return "0a:58:" + ":".join(f"{byte:02x}" for byte in address.packed)
+
+
 @dataclass(frozen=True)
 class Node:
     """One host of the lab."""
@@ -39,12 +48,12 @@ class Node:
     @property
     def mac(self) -> str:
         """The MAC address of its LAN interface, fixed so that neighbour tables can be written in advance."""
-        return f"02:00:00:00:00:{self.address.packed[3]:02x}"
+        return mac_of(self.address)
 
     @property
     def vtep_mac(self) -> str:
         """The MAC address of its VXLAN tunnel end point."""
-        return f"02:00:00:00:01:{self.address.packed[3]:02x}"
+        return mac_of(self.vtep_address)
 
     @property
     def vtep_address(self) -> IPv4Address:
