@@ -105,8 +105,7 @@ def through_the_plugin_and_by_hand(pairs: int = 10) -> Iterator[Figure]:
         target = held.convergence.converge(Point("ipvs", 8, "vxlan"))
         settings = _settings()
         command = held.load.run(target, settings, number=0, warmup=True).command
-        by_hand = command.replace("Host: kubelb.test", "'Host: kubelb.test'")
-        ssh = ["ssh", "-F", str(lab.ssh_config), "k12", by_hand]
+        ssh = ["ssh", "-F", str(lab.ssh_config), "k12", command]
         ratios = []
         for number in range(pairs):
             hand_first = number % 2 == 0

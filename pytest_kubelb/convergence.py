@@ -68,16 +68,19 @@ class Convergence:
         After an error nothing is assumed of where the testbed is: the next call does every step.
         """
         before, self._at = self._at, None
+        if before is not None and before.provisioning != point.provisioning:
+            before = None  # a new pass provisions anew
         seconds: dict[str, float] = {}
-        if before is None or before.provisioning != point.provisioning:
-            self._programmed.clear()
-            if before is not None:  # a new pass provisions anew
-                self._timed(seconds, "scale_down_s", lambda: self._scale(0))
         if before is None or before.overlay != point.overlay:
+            # Pods keep the MTU of the overlay they were made on.
+            if self._endpoints:
+                self._timed(seconds, "scale_down_s", lambda: self._scale(0))
             self._timed(seconds, "overlay_s", lambda: self._overlay.set(point.overlay))
-        if len(self._endpoints) != point.pods or before is None:
+        if before is None or len(self._endpoints) != point.pods:
             self._timed(seconds, "scale_s", lambda: self._scale(point.pods))
         backend = self._backends[point.backend]
+        if before is None:
+            self._programmed.clear()
         if self._programmed.get(point.backend) != self._endpoints:
             self._timed(seconds, "program_s", lambda: self._program(point.backend))
         if before is None or before.backend != point.backend:

@@ -5,6 +5,7 @@ The Lua report is written once per session into a folder of its own on the bench
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def _sample(
         reason=reason,
         started=started.isoformat(timespec="milliseconds"),
         wall_s=wall_s,
-        command=" ".join(argv),
+        command=shlex.join(argv),
         result=result,
     )
 

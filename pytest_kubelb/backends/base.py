@@ -49,7 +49,7 @@ class Backend(ABC):
         """Make the backend as the inventory describes it. Touches nothing; raises ConfigError."""
 
     def prepare(self) -> None:  # noqa: B027 - nothing to do is the usual case
-        """Read what there is, so that the first `program` has less to wait for. Changes nothing; raises TestbedError."""
+        """Read what there is, so that the first `program` has less to do. Changes nothing; raises TestbedError."""
 
     @abstractmethod
     def program(self, endpoints: Sequence[Endpoint]) -> None:

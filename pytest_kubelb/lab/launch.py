@@ -139,7 +139,11 @@ def _spawn(folder: Path, descriptors: Sequence[int], kernel: str, *, tied: bool)
             stderr=log,
             pass_fds=descriptors,
             start_new_session=True,  # a Ctrl-C at the terminal is for us to handle, not for the lab
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={
+                **os.environ,
+                "PATH": requirements.search_path(),
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
         )
 
 

@@ -51,9 +51,13 @@ UML = (
 
 
 def missing(requirements: Iterable[Requirement]) -> list[Requirement]:
-    """Give those whose program is not on this machine; the sbin folders are searched whatever PATH says."""
-    path = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
-    return [each for each in requirements if shutil.which(each.program, path=path) is None]
+    """Give those whose program is not on this machine."""
+    return [each for each in requirements if shutil.which(each.program, path=search_path()) is None]
+
+
+def search_path() -> str:
+    """Give PATH with the sbin folders, which a plain PATH (cron's, for one) leaves out."""
+    return os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 def needed(kernel: Kernel) -> tuple[Requirement, ...]:

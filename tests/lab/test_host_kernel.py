@@ -1,7 +1,7 @@
 """The lab with its load balancer on the host's own kernel, proved on a machine whose kernel has no IPVS.
 
-The lab's own tests run inside a User Mode Linux guest whose kernel has it. The guest works on this machine's files, so it
-is the same code, Python and programs; it is the "host" of the lab that the tests start in it.
+The lab's own tests run inside a User Mode Linux guest whose kernel has it. The guest works on this machine's files,
+so it is the same code, Python and programs; it is the "host" of the lab that the tests start in it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,15 @@ def test_the_labs_own_tests_pass_on_a_kernel_that_has_ipvs(tmp_path: Path) -> No
         )
     )
     init.chmod(0o700)
-    command = [KERNEL, "mem=2048M", "root=/dev/root", "rootfstype=hostfs", "rootflags=/", "rw", f"init={init}"]
+    command = [
+        KERNEL,
+        "mem=2048M",
+        "root=/dev/root",
+        "rootfstype=hostfs",
+        "rootflags=/",
+        "rw",
+        f"init={init}",
+    ]
     command += ["con=null", "con0=null,fd:1", f"uml_dir={tmp_path / 'uml'}"]
     subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False)
     output = (tmp_path / "output").read_text()
@@ -75,5 +83,3 @@ def test_the_labs_own_tests_pass_on_a_kernel_that_has_ipvs(tmp_path: Path) -> No
     assert passed, output
     assert int(passed[1]) >= 15, output
     assert "skipped" not in output, output
-
-

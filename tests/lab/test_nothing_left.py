@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BENCH = "def test_rps(wrk):\n    wrk()\n"
-COMMAND = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "--kubelb-pods=1,3", "--kubelb-runs=2"]
+COMMAND = [
+    sys.executable,
+    "-m",
+    "pytest",
+    "-p",
+    "no:cacheprovider",
+    "-q",
+    "--kubelb-pods=1,3",
+    "--kubelb-runs=2",
+]
 # A session of four points takes about 18 s; the lab is up after 3-4 s of them. Ten moments in CI.
 MOMENTS = int(os.environ.get("KUBELB_TEST_KILLS", "10"))
 LONGEST_S = 16.0

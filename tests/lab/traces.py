@@ -14,9 +14,13 @@ def traces() -> dict[str, object]:
         "processes in other namespaces": _foreign_processes(),
         "network": _said("ip -4 -br address; ip -4 route; ip -4 rule; ip -br link"),
         "rules": _said("iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'"),
-        "mounts": sorted(line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "mounts": sorted(
+            line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()
+        ),
         "named namespaces": sorted(os.listdir("/run/netns")) if Path("/run/netns").is_dir() else [],  # noqa: PTH208
-        "sysctls": _said("sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.ip_local_port_range kernel.modprobe"),
+        "sysctls": _said(
+            "sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.ip_local_port_range kernel.modprobe"
+        ),
         "state folders": sorted(path.name for path in Path("/run/kubelb").glob("*")),
     }
 
@@ -30,11 +34,11 @@ def wait_for(expected: dict[str, object], timeout_s: float = 10.0) -> dict[str, 
 
 
 def _foreign_processes() -> list[str]:
-    own = os.readlink("/proc/self/ns/net")
+    own = Path("/proc/self/ns/net").readlink()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if os.readlink(process / "ns" / "net") != own:
+            if (process / "ns" / "net").readlink() != own:
                 found.append((process / "cmdline").read_text().replace("\0", " ").strip())
         except OSError:
             continue  # it ended meanwhile, or is a kernel thread
