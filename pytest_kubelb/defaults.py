@@ -12,9 +12,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from pytest_kubelb.convergence import Target
     from pytest_kubelb.matrix import Point
-    from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.measuring import LoadGenerator
+    from pytest_kubelb.record.sample import Sample, Series
     from pytest_kubelb.settings import Settings
+    from pytest_kubelb.testbed.hosts import Hosts
     from pytest_kubelb.verdict.repeatability import Repeatability
 
 
@@ -40,6 +43,21 @@ def pytest_kubelb_order_points(settings: Settings, points: Sequence[Point]) -> S
     from pytest_kubelb import matrix
 
     return matrix.ordered(points, settings.order, settings.order_seed)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_kubelb_host_facts(hosts: Hosts, names: Sequence[str]) -> Mapping[str, object]:
+    """Give the kernel of each host, as `uname -srm` says it."""
+    said = hosts.each(names, ["uname", "-srm"])
+    return {"kernels": {name: done.stdout.strip() for name, done in said.items()}}
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_kubelb_run_load(
+    load: LoadGenerator, target: Target, settings: Settings, number: int, warmup: bool
+) -> Sample:
+    """Run wrk on the benchmarker."""
+    return load.run(target, settings, number=number, warmup=warmup)
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,6 +6,7 @@ Touches pytest; what drives the testbed is imported inside the fixtures, so that
 from __future__ import annotations
 
 import signal
+from collections import ChainMap
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -17,12 +18,13 @@ from pytest_kubelb import stash
 from pytest_kubelb.errors import KubelbError, TestbedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_kubelb.convergence import Target
     from pytest_kubelb.holding import HeldTestbed
     from pytest_kubelb.record.sample import Sample, Series
     from pytest_kubelb.settings import Settings
+    from pytest_kubelb.testbed.hosts import Hosts
     from pytest_kubelb.testbed.inventory import Inventory
 
 
@@ -133,7 +135,16 @@ def wrk(
             warmup = number < settings.warmup
             index = number if warmup else number - settings.warmup
             try:
-                samples.append(load.run(lb_point, settings, number=index, warmup=warmup))
+                samples.append(
+                    config.hook.pytest_kubelb_run_load(
+                        config=config,
+                        load=load,
+                        target=lb_point,
+                        settings=settings,
+                        number=index,
+                        warmup=warmup,
+                    )
+                )
             except TestbedError as error:
                 testbed.break_(error)
                 samples.append(lost(lb_point, error, number=index))
@@ -163,8 +174,13 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
     on_event = partial(recording.note, writer)
     known = config.stash[stash.BACKENDS]
-    held = stack.enter_context(hold(inventory, settings.backend, known, session.id, on_event))
-    on_event("testbed", held.facts)
+
+    def host_facts(hosts: Hosts, names: Sequence[str]) -> Mapping[str, object]:
+        found = config.hook.pytest_kubelb_host_facts(config=config, hosts=hosts, names=names)
+        return ChainMap(*map(dict, found))
+
+    held = stack.enter_context(hold(inventory, settings.backend, known, session.id, on_event, host_facts))
+    on_event("testbed", dict(held.facts))
     return held
 
 

@@ -38,16 +38,22 @@ class HeldTestbed:
     convergence: Convergence
     load: LoadGenerator
     facts: Mapping[str, object]
-    """What is known of its hosts: name -> `uname -srm`."""
+    """What `host_facts` gave: JSON values by name."""
 
 
 @contextmanager
 def hold(
-    inventory: Inventory, chosen: Sequence[str], known: Mapping[str, str], session: str, on_event: OnEvent
+    inventory: Inventory,
+    chosen: Sequence[str],
+    known: Mapping[str, str],
+    session: str,
+    on_event: OnEvent,
+    host_facts: Callable[[Hosts, Sequence[str]], Mapping[str, object]] = lambda hosts, names: {},  # noqa: ARG005
 ) -> Iterator[HeldTestbed]:
     """Open the testbed for the backends `chosen` out of `known` (name -> `module:Class`), and put it back at the end.
 
-    Every step of putting back is tried, whatever the others did; raises TestbedError with the first that failed.
+    `host_facts` is asked meanwhile, for the names of the hosts that are used. Every step of putting back is tried,
+    whatever the others did; raises TestbedError with the first that failed.
     """
     roles = inventory.roles
     used = [roles.load_balancer, roles.benchmarker]
@@ -67,12 +73,11 @@ def hold(
         with ThreadPoolExecutor(3 + len(made)) as pool:
             deployed = pool.submit(workload.deploy)
             prepared = [pool.submit(backend.prepare) for backend in made.values()]
-            kernels = pool.submit(hosts.each, used, ["uname", "-srm"])
+            facts = pool.submit(host_facts, hosts, used)
             load = pool.submit(LoadGenerator, hosts[roles.benchmarker], session).result()
             stack.callback(load.remove)
             for step in (deployed, *prepared):
                 step.result()
-            facts = {name: done.stdout.strip() for name, done in kernels.result().items()}
 
         def on_converged(point: Point, seconds: Mapping[str, float]) -> None:
             on_event("converged", {"point": point.axes(), **seconds})
@@ -80,7 +85,7 @@ def hold(
         yield HeldTestbed(
             Convergence(hosts[roles.benchmarker], workload, overlay, made, on_converged),
             load,
-            {"kernels": facts},
+            facts.result(),
         )
 
 
@@ -90,6 +95,7 @@ def _manifest(inventory: Inventory, session: str) -> Manifest:
         namespace=inventory.cluster.namespace,
         image=inventory.workload.image,
         port=inventory.workload.port,
+        service_port=inventory.proxy.port if inventory.proxy else None,
         cluster_ip=inventory.proxy.cluster_ip if inventory.proxy else None,
     )
 

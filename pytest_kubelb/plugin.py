@@ -209,7 +209,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
             recording.end(config.stash[stash.WRITER], int(session.exitstatus))
         if destination:
             destination.parent.mkdir(parents=True, exist_ok=True)
-            json_report.write(config.stash[stash.RECORD], destination)
+            report = json_report.build(config.stash[stash.RECORD])
+            config.hook.pytest_kubelb_update_json(config=config, report=report)
+            json_report.write(report, destination)
     except (KubelbError, OSError) as error:
         config.stash[stash.UNWRITTEN] = f"kubelb: the record or its JSON report is not complete: {error}"
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED

@@ -36,12 +36,18 @@ def order(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
-    """Plan the items that are ours. Raises ConfigError for a bad marker on a single parameter set."""
+    """Plan the items that are ours.
+
+    Raises ConfigError for a bad marker on a single parameter set, and for what wrk would refuse at a point.
+    """
+    from pytest_kubelb.load.command import check_connections
+
     measurements: list[Measurement] = []
     for item in items:
         if point := point_of(item):
             markers = [(mark.args, mark.kwargs) for mark in item.iter_markers("kubelb")]
             own = override(config.stash[stash.SETTINGS], markers)
+            check_connections(own.connections.at(point.pods), own.threads)
             measurements.append(matrix.Measurement(point, own.runs, own.warmup, own.duration))
     return matrix.plan(measurements)
 

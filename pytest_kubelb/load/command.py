@@ -49,6 +49,15 @@ def parse_connections(text: str) -> Connections:
     return Connections(target=int(match[2]), multiple_of_pods=match[1] is not None)
 
 
+def check_connections(connections: int, threads: int) -> None:
+    """Raise ConfigError for numbers that wrk would refuse."""
+    if threads < 1 or connections < threads:
+        raise ConfigError(
+            f"wrk cannot run {connections} connections on {threads} threads: it needs at least 1 thread and "
+            "1 connection per thread; lower the threads or raise the connections."
+        )
+
+
 def opened_connections(connections: int, threads: int) -> int:
     """Give how many connections wrk really opens: the remainder of connections / threads is dropped."""
     return connections - connections % threads
@@ -70,11 +79,7 @@ def wrk_command(
     so that every backend gets equally many bytes; `timeout_s` is the time-out of a response (wrk's default
     is 2). Raises ConfigError for what wrk would refuse, or quietly do differently.
     """
-    if threads < 1 or connections < threads:
-        raise ConfigError(
-            f"wrk cannot run {connections} connections on {threads} threads: it needs at least 1 thread and "
-            "1 connection per thread; lower the threads or raise the connections."
-        )
+    check_connections(connections, threads)
     for name, seconds in (("duration", duration_s), ("time-out", timeout_s)):
         if seconds is not None and seconds < 1:
             raise ConfigError(f"wrk cannot take a {name} of {seconds} s: give whole seconds, 1 or more.")

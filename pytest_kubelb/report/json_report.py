@@ -25,13 +25,12 @@ SCHEMA: Final = "pytest-kubelb-report"
 SCHEMA_VERSION: Final = 1
 
 
-def write(record: Path, destination: Path) -> None:
-    """Write the report of one session, for its owner alone (mode 0600).
+def write(report: Mapping[str, object], destination: Path) -> None:
+    """Write what `build` gave, for its owner alone (mode 0600).
 
     The file appears whole or not at all: it is written beside its place and then renamed.
-    Raises KubelbError when the record cannot be read or the file cannot be written.
+    Raises KubelbError when the file cannot be written.
     """
-    report = build(record)
     try:
         descriptor, name = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name}.")
         unfinished = Path(name)
@@ -48,7 +47,7 @@ def write(record: Path, destination: Path) -> None:
     except OSError as error:
         raise KubelbError(
             f"The JSON report {destination} cannot be written: {error.strerror}; give --kubelb-json a path "
-            f"in a folder that takes it; nothing is lost, all runs are in {record}."
+            "in a folder that takes it; nothing is lost, all runs are in the record."
         ) from error
 
 

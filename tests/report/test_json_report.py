@@ -41,7 +41,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def test_every_point_has_its_runs_in_order_and_its_verdict(record: Path, tmp_path: Path) -> None:
-    json_report.write(record, tmp_path / "report.json")
+    json_report.write(json_report.build(record), tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["schema"], report["schema_version"]) == ("pytest-kubelb-report", 1)
     assert report["session"] == {
@@ -87,7 +87,7 @@ def test_a_report_is_for_its_owner_alone_and_replaces_an_older_one(record: Path,
     destination = tmp_path / "report.json"
     destination.write_text("old")
     destination.chmod(0o644)
-    json_report.write(record, destination)
+    json_report.write(json_report.build(record), destination)
     assert stat.S_IMODE(destination.stat().st_mode) == 0o600
     assert json.loads(destination.read_text())
 
@@ -101,9 +101,9 @@ def test_a_report_that_cannot_be_written_is_one_sentence_and_leaves_nothing(
     with pytest.raises(
         KubelbError, match=r"report\.json cannot be written: Is a directory; give --kubelb-json"
     ):
-        json_report.write(record, occupied)
+        json_report.write(json_report.build(record), occupied)
     with pytest.raises(KubelbError, match="cannot be written: No such file"):
-        json_report.write(record, tmp_path / "nowhere" / "report.json")
+        json_report.write(json_report.build(record), tmp_path / "nowhere" / "report.json")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -112,5 +112,5 @@ def test_a_corrupt_record_leaves_the_older_report_alone(record: Path, tmp_path: 
     destination.write_text("old")
     record.write_bytes(record.read_bytes().replace(b'"kind":"event"', b'"kind":"rumour"'))
     with pytest.raises(KubelbError, match="'kind' is 'rumour'"):
-        json_report.write(record, destination)
+        json_report.write(json_report.build(record), destination)
     assert destination.read_text() == "old"
