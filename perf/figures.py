@@ -99,7 +99,7 @@ def duty_cycle() -> Iterator[Figure]:
     yield Figure("duty_cycle_without_lab_start", wrk_s / (wall_s - boot_s), "ratio", at_least=0.95)
 
 
-def through_the_plugin_and_by_hand(pairs: int = 10) -> Iterator[Figure]:
+def through_the_plugin_and_by_hand(pairs: int = 24) -> Iterator[Figure]:
     """Give rps as the plugin measures it over rps of the same command typed by hand, in turn."""
     with _lab() as lab, _held(lab) as held:
         target = held.convergence.converge(Point("ipvs", 8, "vxlan"))
