@@ -175,7 +175,7 @@ def _only_child(pid: int) -> int:
 
 
 def _write_client_files(folder: Path, facts: state.Facts, anchors: Mapping[str, int]) -> None:
-    enter = ["nsenter", "--target", str(facts.init_pid), "--mount", "--pid", "--"]
+    enter = ["nsenter", "--target", str(facts.init_pid), "--mount", "--pid", "--root", "--"]
     commands = {
         name: shlex.join([*enter, *sshd.inside_anchor(anchor), *sshd.inetd_command(folder, name)])
         for name, anchor in anchors.items()

@@ -60,7 +60,7 @@ def inetd_command(state: Path, node_name: str) -> list[str]:
 
 def inside_anchor(anchor_pid: int) -> list[str]:
     """Give the command prefix that enters a host's namespaces through its anchor process."""
-    return ["nsenter", "--target", str(anchor_pid), "--net", "--mount", "--uts", "--"]
+    return ["nsenter", "--target", str(anchor_pid), "--net", "--mount", "--uts", "--root", "--"]
 
 
 def _write_key(path: Path) -> str:
