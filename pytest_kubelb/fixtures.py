@@ -199,12 +199,16 @@ def _inventory(settings: Settings) -> Iterator[tuple[Inventory, dict[str, object
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt: pytest tears fixtures down for that one only."""
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt: pytest tears fixtures down for that one only.
+
+    A signal that is ignored, as nohup does with SIGHUP, stays ignored.
+    """
 
     def interrupt(number: int, _frame: object) -> None:
         raise KeyboardInterrupt(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, interrupt) for number in heeded}
     try:
         yield
     finally:

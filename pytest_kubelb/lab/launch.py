@@ -27,6 +27,7 @@ from pytest_kubelb.lab.topology import LOAD_BALANCER
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
+ABANDON_TIMEOUT_S = 3.0
 BY_HAND = "default"
 HOLDER_LOG = "holder.log"
 INVENTORY = "inventory.toml"
@@ -81,6 +82,7 @@ def start(name: str | None = None, kernel: str = "auto", *, tied: bool) -> Lab:
         lab = _start(folder, lock, chosen, began, tied=tied)
     except BaseException:
         os.close(lock)
+        state.wait_gone(folder, STOP_TIMEOUT_S)
         state.remove_dead()
         raise
     os.close(lock)
@@ -89,13 +91,19 @@ def start(name: str | None = None, kernel: str = "auto", *, tied: bool) -> Lab:
 
 def stop(lab: Lab) -> None:
     """End the lab and remove its folder; no error when it is gone already."""
-    if state.is_alive(lab.folder):
+    process = _started.pop(lab.facts.pid, None)
+    if process is not None and process.stdin is not None:
+        # The holder of a tied lab removes the folder itself: so it goes even when we are killed at this moment.
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(ABANDON_TIMEOUT_S)
+    if lab.folder.is_dir() and state.is_alive(lab.folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(lab.facts.pid, signal.SIGKILL)
-    process = _started.pop(lab.facts.pid, None)
     if process is not None:
         _release(process)
-    state.wait_gone(lab.folder, STOP_TIMEOUT_S)
+    if lab.folder.is_dir():
+        state.wait_gone(lab.folder, STOP_TIMEOUT_S)
     state.remove_dead()
 
 

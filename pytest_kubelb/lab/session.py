@@ -19,15 +19,15 @@ def lab(kernel: str, *, keep: bool) -> Iterator[Lab]:
     Raises TestbedError when this machine cannot run one.
     """
     standing = launch.find()
+    if standing is None and keep:
+        standing = launch.start(launch.BY_HAND, kernel, tied=False)
+    # One that was just started to be kept is claimed as well, or the next session would take it meanwhile.
     claim = state.claim(standing.folder) if standing and kernel in ("auto", standing.facts.kernel) else None
     if standing is not None and claim is not None:
         try:
             yield standing
         finally:
             os.close(claim)
-        return
-    if keep and standing is None:
-        yield launch.start(launch.BY_HAND, kernel, tied=False)
         return
     # The lab boots for seconds; what drives it is imported meanwhile.
     with ThreadPoolExecutor(1) as pool:

@@ -23,8 +23,8 @@ import paramiko
 from pytest_kubelb.errors import ConfigError, TestbedError
 
 # paramiko's thread logs tracebacks of connection errors that we report ourselves, in one sentence.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
-logging.getLogger("paramiko").propagate = False
+# (pytest 9 captures loggers that do not propagate as well, so they are silenced at the source.)
+logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 DEFAULT_CONNECT_TIMEOUT_S = 10
 

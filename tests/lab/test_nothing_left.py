@@ -15,7 +15,8 @@ import pytest
 
 from pytest_kubelb.lab import launch, state
 from pytest_kubelb.record.reader import read_record
-from tests.lab.traces import traces, wait_for
+from pytest_kubelb.record.sample import Sample
+from tests.lab.traces import MARK, left_by, machine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,12 +51,19 @@ def rootdir(tmp_path: Path) -> Path:
 @pytest.fixture
 def before() -> dict[str, object]:
     """The machine before the session."""
-    return traces()
+    return machine()
 
 
-def start(rootdir: Path) -> subprocess.Popen[bytes]:
-    with (rootdir / "output").open("wb") as output:
-        return subprocess.Popen(COMMAND, cwd=rootdir, stdout=output, stderr=subprocess.STDOUT)
+def start(rootdir: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Start a session whose every process carries the name of `rootdir` as its mark."""
+    with (rootdir / "output").open("ab") as output:
+        return subprocess.Popen(
+            [*COMMAND, *options],
+            cwd=rootdir,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, MARK: str(rootdir)},
+        )
 
 
 def end(process: subprocess.Popen[bytes]) -> int:
@@ -98,8 +106,9 @@ def test_nothing_is_left_when_the_session_is_ended_at_any_moment(
         if victim is not None:
             os.kill(victim, signal.SIGKILL if kind in ("KILL", "holder") else signal.Signals[f"SIG{kind}"])
     end(process)
-    assert wait_for(before) == before, (rootdir / "output").read_text()
     output = (rootdir / "output").read_text()
+    assert left_by(process.pid, str(rootdir)) == [], output
+    assert machine() == before, output
     assert "Traceback (most recent call last)" not in output, output
     assert "INTERNALERROR" not in output, output
     samples(rootdir)  # raises when a line is corrupt
@@ -107,28 +116,40 @@ def test_nothing_is_left_when_the_session_is_ended_at_any_moment(
 
 def test_a_session_that_ends_by_itself_leaves_nothing(rootdir: Path, before: dict[str, object]) -> None:
     # A wide tolerance: what is tested is not whether this machine is quiet.
-    process = subprocess.run(
-        [*COMMAND, "--kubelb-tolerance=100%"], cwd=rootdir, capture_output=True, text=True, check=False
-    )
-    assert process.returncode == 0, process.stdout
-    assert wait_for(before) == before
-    assert len([line for line in samples(rootdir) if type(line).__name__ == "Sample"]) == 4 * 3
+    process = start(rootdir, "--kubelb-tolerance=100%")
+    assert end(process) == 0, (rootdir / "output").read_text()
+    assert left_by(process.pid, str(rootdir), timeout_s=0) == []
+    assert machine() == before
+    assert len([line for line in samples(rootdir) if isinstance(line, Sample)]) == 4 * 3
+
+
+def test_a_running_session_is_seen_by_these_tests_and_not_by_the_machines_network(
+    rootdir: Path, before: dict[str, object]
+) -> None:
+    process = start(rootdir)
+    deadline = time.monotonic() + 60
+    while not samples(rootdir) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    try:
+        left = left_by(process.pid, str(rootdir), timeout_s=0)
+        assert any("linux.uml" in each or "sleep infinity" in each for each in left)
+        assert any("/run/kubelb/session-" in each for each in left)
+        assert machine() == before
+    finally:
+        process.kill()
+        end(process)
+    assert left_by(process.pid, str(rootdir)) == []
 
 
 def test_two_labs_at_once_do_not_disturb_each_other(rootdir: Path, before: dict[str, object]) -> None:
-    command = [*COMMAND, "--kubelb-tolerance=100%", "--kubelb-pods=3", "--kubelb-runs=1", "-k"]
-    both = [
-        subprocess.Popen([*command, backend], cwd=rootdir, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        for backend in ("ipvs", "proxy")
-    ]
-    said = [process.communicate(timeout=120)[0].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], said
-    assert wait_for(before) == before
+    options = ["--kubelb-tolerance=100%", "--kubelb-pods=3", "--kubelb-runs=1", "-k"]
+    both = [start(rootdir, *options, backend) for backend in ("ipvs", "proxy")]
+    assert [end(process) for process in both] == [0, 0], (rootdir / "output").read_text()
+    assert [left_by(process.pid, str(rootdir), timeout_s=0) for process in both] == [[], []]
+    assert machine() == before
 
 
-def test_a_lab_by_hand_serves_sessions_one_at_a_time_and_goes_down_whole(
-    rootdir: Path, before: dict[str, object]
-) -> None:
+def test_a_lab_by_hand_serves_one_session_at_a_time_and_goes_down_whole(before: dict[str, object]) -> None:
     lab = launch.start("by-hand-in-a-test", tied=False)
     try:
         held = state.claim(lab.folder)
@@ -137,5 +158,8 @@ def test_a_lab_by_hand_serves_sessions_one_at_a_time_and_goes_down_whole(
         os.close(held)
     finally:
         launch.stop(lab)
-    assert wait_for(before) == before
-    assert rootdir.is_dir()
+    assert not lab.folder.exists()
+    # A process that has ended and that nobody has asked for yet is a name, not a process.
+    init = Path(f"/proc/{lab.facts.init_pid}/status")
+    assert not init.exists() or "State:\tZ" in init.read_text()
+    assert machine() == before

@@ -83,7 +83,9 @@ def test_junit_has_the_figures_of_every_point_as_properties(
     assert len(cases) == 4
     for case in cases:
         names = {each.get("name") for each in case.findall("./properties/property")}
-        assert {"kubelb_backend", "kubelb_pods", "kubelb_rps_mean_req_per_s", "kubelb_cv_percent"} <= names, names
+        assert {"kubelb_backend", "kubelb_pods", "kubelb_rps_mean_req_per_s", "kubelb_cv_percent"} <= names, (
+            names
+        )
         assert case.find("failure") is None
 
 

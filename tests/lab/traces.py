@@ -1,4 +1,4 @@
-"""What a lab could leave behind on this machine, as one comparable value. Reads /proc and asks `ip` and `iptables`."""
+"""What a lab could leave behind on this machine. Reads /proc and asks `ip`, `iptables` and `sysctl`."""
 
 from __future__ import annotations
 
@@ -7,46 +7,54 @@ import subprocess
 import time
 from pathlib import Path
 
+MARK = "KUBELB_TEST_MARK"
+"""An environment variable that a session passes on to everything it starts; its value tells sessions apart."""
 
-def traces() -> dict[str, object]:
-    """Give everything of this machine that a lab must not change."""
+
+def machine() -> dict[str, object]:
+    """Give everything of this machine that no lab may change."""
     return {
-        "processes in other namespaces": _foreign_processes(),
         "network": _said("ip -4 -br address; ip -4 route; ip -4 rule; ip -br link"),
         "rules": _said("iptables-save | grep -v '^#' | sed 's/\\[[0-9:]*\\]//'"),
         "mounts": sorted(
             line.split(" ", 4)[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()
         ),
-        "named namespaces": sorted(os.listdir("/run/netns")) if Path("/run/netns").is_dir() else [],  # noqa: PTH208
+        "named namespaces": sorted(path.name for path in Path("/run/netns").glob("*")),
         "sysctls": _said(
             "sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.ip_local_port_range kernel.modprobe"
         ),
-        "state folders": sorted(path.name for path in Path("/run/kubelb").glob("*")),
     }
 
 
-def wait_for(expected: dict[str, object], timeout_s: float = 10.0) -> dict[str, object]:
-    """Give the traces once they are `expected`, or what they are after `timeout_s`: the kernel cleans up behind us."""
+def left_by(pid: int, mark: str, timeout_s: float = 10.0) -> list[str]:
+    """Give the processes and state folders that the pytest process `pid`, marked `mark`, has left.
+
+    The kernel cleans up behind a killed session: what is gone within `timeout_s` was not left. Processes inside the
+    lab that lose the mark (pods do) live in its PID namespace, which ends with its first process, a marked one.
+    """
     deadline = time.monotonic() + timeout_s
-    while (found := traces()) != expected and time.monotonic() < deadline:
-        time.sleep(0.1)
+    while (found := [*_marked(mark), *_folders(pid)]) and time.monotonic() < deadline:
+        time.sleep(0.05)
     return found
 
 
-def _foreign_processes() -> list[str]:
-    own = Path("/proc/self/ns/net").readlink()
+def _marked(mark: str) -> list[str]:
+    wanted = f"{MARK}={mark}".encode()
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if (process / "ns" / "net").readlink() != own:
+            if wanted in (process / "environ").read_bytes().split(b"\0"):
                 found.append((process / "cmdline").read_text().replace("\0", " ").strip())
         except OSError:
             continue  # it ended meanwhile, or is a kernel thread
     return sorted(found)
 
 
+def _folders(pid: int) -> list[str]:
+    return [str(path) for path in Path("/run/kubelb").glob(f"session-{pid}-*")]
+
+
 def _said(script: str) -> str:
-    path = "/usr/sbin:/sbin:" + os.environ.get("PATH", "")
-    return subprocess.run(
-        ["sh", "-c", script], capture_output=True, text=True, check=False, env={**os.environ, "PATH": path}
-    ).stdout
+    environment = {**os.environ, "PATH": "/usr/sbin:/sbin:" + os.environ.get("PATH", "")}
+    done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, env=environment)
+    return done.stdout
