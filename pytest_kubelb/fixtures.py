@@ -148,7 +148,10 @@ def wrk(
             except TestbedError as error:
                 testbed.break_(error)
                 samples.append(lost(lb_point, error, number=index))
-            writer.append(samples[-1])
+            try:
+                writer.append(samples[-1])
+            except KubelbError as error:  # the disk is full: measuring on would lose every run
+                testbed.break_(error)
             if testbed.broken:
                 break
         series = Series(lb_point.point.axes(), tuple(samples), settings.tolerance)

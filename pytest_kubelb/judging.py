@@ -59,12 +59,16 @@ def _id(item: pytest.Item) -> str:
 
 def _sentence(outcome: Outcome) -> str | None:
     """Give why the point fails, in one sentence; None when it does not."""
-    if not outcome.series.valid_rps:
-        reasons = [sample.reason for sample in outcome.series.samples if sample.reason]
-        why = f" (the last one: {reasons[-1]})" if reasons else ""
+    series = outcome.series
+    if series.failed or not series.valid_rps:
+        reasons = [
+            sample.reason for sample in series.samples if sample.validity != "warmup" and sample.reason
+        ]
+        why = f" (the last reason: {reasons[-1]})" if reasons else ""
+        runs = sum(sample.validity != "warmup" for sample in series.samples)
         return (
-            f"{outcome.id}: none of {len(outcome.series.samples)} runs is valid{why}, so there is nothing to "
-            "judge: look at the reasons in the record and measure the point again."
+            f"{outcome.id}: {len(series.valid_rps)} of {runs} runs are valid{why}, and they do not speak for the "
+            "others: look at the reasons in the record and measure the point again."
         )
     if outcome.repeatability.verdict == "unrepeatable":
         return repeatability.sentence(outcome.id, outcome.series.valid_rps, outcome.repeatability)

@@ -90,6 +90,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
     config = metafunc.config
     xdist_refusal.refuse_in_worker(config)
+    if config.pluginmanager.is_blocked("benchmark"):
+        config.stash.setdefault(
+            stash.USAGE_ERROR, "kubelb shows its runs by pytest-benchmark: leave out `-p no:benchmark`"
+        )
+        return
     markers = [(mark.args, mark.kwargs) for mark in metafunc.definition.iter_markers("kubelb")]
     try:
         points = config.hook.pytest_kubelb_points(

@@ -69,18 +69,12 @@ class Ipvs(Backend):
         now = self._now or self._look()
         if self._before is None:
             self._before = now
-        self._reach(
-            now,
-            dataclasses.replace(
-                now,
-                service=wanted_service(
-                    self._what.vip, self._what.port, self._scheduler, pods, self._pod_port
-                ),
-                sysctls=sysctls_for(now.kernel),
-                has_vip=True,
-                has_rule=True,
-            ),
+        what = self._what
+        service = wanted_service(what.vip, what.port, self._scheduler, pods, self._pod_port)
+        wanted = dataclasses.replace(
+            now, service=service, sysctls=sysctls_for(now.kernel), has_vip=True, has_rule=True
         )
+        self._reach(now, wanted)
 
     def activate(self) -> None:
         """Do nothing: the VIP answers on the load balancer as soon as `program` has run."""
@@ -102,7 +96,17 @@ class Ipvs(Backend):
         self._now = None  # until it is read back: a batch that fails half-way leaves anything
         restore = [f"{AS_ROOT} ipvsadm --restore"] if batch else []
         stdin = "".join(f"{line}\n" for line in batch)
-        printed = run_script(self._host, [*prepare, *restore, f"{AS_ROOT} ipvsadm --save -n"], stdin=stdin)
+        script = [*prepare, *restore, f"{AS_ROOT} ipvsadm --save -n"]
+        try:
+            printed = run_script(self._host, script, stdin=stdin)
+        except TestbedError as error:
+            changed = differences(self._look().service, now.service)
+            if not changed:
+                raise
+            raise TestbedError(
+                f"host {self._host.name}: the IPVS service {self._what.vip}:{self._what.port} is not as it was left"
+                f" ({changed}); see who else programs this load balancer, keepalived for one"
+            ) from error
         found = parse_table(printed).get(self._what.key)
         wrong = differences(found, wanted.service)
         if wrong:

@@ -92,16 +92,17 @@ def start(name: str | None = None, kernel: str = "auto", *, tied: bool) -> Lab:
 def stop(lab: Lab) -> None:
     """End the lab and remove its folder; no error when it is gone already."""
     process = _started.pop(lab.facts.pid, None)
-    if process is not None and process.stdin is not None:
+    if process is not None:
         # The holder of a tied lab removes the folder itself: so it goes even when we are killed at this moment.
-        process.stdin.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(ABANDON_TIMEOUT_S)
-    if lab.folder.is_dir() and state.is_alive(lab.folder):
+        if process.stdin is not None:
+            process.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(ABANDON_TIMEOUT_S)
+        process.kill()
+        _release(process)
+    elif lab.folder.is_dir() and state.is_alive(lab.folder):
         with contextlib.suppress(ProcessLookupError):
             os.kill(lab.facts.pid, signal.SIGKILL)
-    if process is not None:
-        _release(process)
     if lab.folder.is_dir():
         state.wait_gone(lab.folder, STOP_TIMEOUT_S)
     state.remove_dead()

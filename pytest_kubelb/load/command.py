@@ -58,11 +58,6 @@ def check_connections(connections: int, threads: int) -> None:
         )
 
 
-def opened_connections(connections: int, threads: int) -> int:
-    """Give how many connections wrk really opens: the remainder of connections / threads is dropped."""
-    return connections - connections % threads
-
-
 def wrk_command(
     url: str,
     *,

@@ -78,6 +78,11 @@ class Series:
     """Largest CV at which the point counts as repeatable: 0.05 is 5 %."""
 
     @property
+    def failed(self) -> tuple[Sample, ...]:
+        """The runs, warm-up runs included, that gave no result."""
+        return tuple(sample for sample in self.samples if sample.validity == "failed")
+
+    @property
     def valid_rps(self) -> tuple[float, ...]:
         """Requests per second of the valid runs."""
         return tuple(

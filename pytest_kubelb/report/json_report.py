@@ -47,7 +47,7 @@ def write(report: Mapping[str, object], destination: Path) -> None:
     except OSError as error:
         raise KubelbError(
             f"The JSON report {destination} cannot be written: {error.strerror}; give --kubelb-json a path "
-            "in a folder that takes it; nothing is lost, all runs are in the record."
+            "in a folder that takes it; `record.jsonl` has every run that was recorded."
         ) from error
 
 

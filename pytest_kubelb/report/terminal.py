@@ -29,7 +29,7 @@ class Row(Protocol):
 
 
 _HEADINGS: Final = ("point", "runs", "rps", "s_r", "CV", "range", "r=2.8s_r", "verdict")
-_VERDICT_ORDER: Final = ("unrepeatable", "inconclusive", "repeatable")
+_VERDICT_ORDER: Final = ("failed", "unrepeatable", "inconclusive", "repeatable")
 _NARROWEST_POINT: Final = 12
 _LEGEND: Final = (
     "runs: valid of all; rps: mean of the valid runs; rps, s_r, range and r in requests/s; "
@@ -45,7 +45,7 @@ def point_line(point_id: str, series: Series, repeatability: Repeatability) -> s
     if repeatability.cv is not None:
         relation = ">" if repeatability.cv > repeatability.tolerance else "<="
         figures.append(f"CV {repeatability.cv:.2%} {relation} {repeatability.tolerance:.2%}")
-    return "  ".join([*figures, repeatability.verdict])
+    return "  ".join([*figures, verdict_word(series, repeatability)])
 
 
 def table(rows: Sequence[Row], width: int) -> list[str]:
@@ -53,7 +53,7 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
 
     At 80 columns ids of up to 20 characters are shown in full; longer ones lose their middle.
     """
-    ordered = sorted(rows, key=lambda row: _VERDICT_ORDER.index(row.repeatability.verdict))
+    ordered = sorted(rows, key=lambda row: _VERDICT_ORDER.index(verdict_word(row.series, row.repeatability)))
     cells = [_HEADINGS, *(_cells(row) for row in ordered)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
     for gap in ("  ", " "):
@@ -64,6 +64,11 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
     lines = [gap.join(_aligned(row, widths)).rstrip() for row in cells]
     tolerances = ", ".join(f"{value:.2%}" for value in sorted({row.repeatability.tolerance for row in rows}))
     return [*lines, *textwrap.wrap(_LEGEND.format(tolerances=tolerances), max(width, 20))]
+
+
+def verdict_word(series: Series, repeatability: Repeatability) -> str:
+    """Give the verdict, or `failed` when a run failed: the runs that went well do not speak for it."""
+    return "failed" if series.failed else repeatability.verdict
 
 
 def runs_of(series: Series, repeatability: Repeatability) -> str:
@@ -81,7 +86,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "-" if judged.cv is None else f"{judged.cv:.2%}",
         _rate(judged.range),
         _rate(judged.repeatability_limit),
-        judged.verdict,
+        verdict_word(row.series, judged),
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kubelb.errors import ConfigError
-from pytest_kubelb.load.command import Connections, opened_connections, parse_connections, wrk_command
+from pytest_kubelb.load.command import Connections, parse_connections, wrk_command
 
 
 def test_the_command_of_the_seed() -> None:
@@ -92,8 +92,3 @@ def test_no_other_multiple_of_the_pods_is_nearer(target: int, pods: int) -> None
 
 def test_an_exact_number_does_not_depend_on_the_pods() -> None:
     assert Connections(800, multiple_of_pods=False).at(7) == 800
-
-
-def test_wrk_does_not_open_the_remainder_of_connections_by_threads() -> None:
-    assert opened_connections(800, 40) == 800
-    assert opened_connections(83, 40) == 80

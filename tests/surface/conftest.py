@@ -32,6 +32,8 @@ RPS = {"ipvs": (1000.0, 1010.0, 990.0), "proxy": (1000.0, 500.0, 1500.0)}
 
 
 def sample(point, run, rps):
+    if rps is None:
+        return Sample(point, 1, run, "failed", "wrk was shot", "2026-01-01T00:00:00Z", 1.0, "wrk", None)
     latency = Latency(80.0, 5.0, 200.0, {"50": 79.0})
     result = WrkResult(rps, int(rps), int(rps) * 250, 1.0, latency, SocketErrors(0, 0, 0, 0, 0))
     return Sample(point, 1, run, "valid", None, "2026-01-01T00:00:00Z", 1.0, "wrk", result)
@@ -48,7 +50,10 @@ def wrk(request, lb_point):
         markers = [(mark.args, mark.kwargs) for mark in request.node.iter_markers("kubelb")]
         tolerance = override(request.config.stash[stash.SETTINGS], markers).tolerance
         point = lb_point.axes()
-        samples = tuple(sample(point, run, rps) for run, rps in enumerate(RPS[lb_point.backend]))
+        runs = RPS[lb_point.backend]
+        if lb_point.pods == 9:  # there, every point's last run fails
+            runs = (*runs, None)
+        samples = tuple(sample(point, run, rps) for run, rps in enumerate(runs))
         request.node.stash[stash.SERIES] = Series(point, samples, tolerance)
 
     return run

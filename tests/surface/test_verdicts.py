@@ -89,7 +89,7 @@ def test_a_point_without_a_valid_run_fails(run_faked: Run, pytester: pytest.Pyte
     result = run_faked("benches", "--kubelb-pods=1", "--kubelb-backend=ipvs")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*ipvs-pods01: none of 3 runs is valid (the last one: it took 61 s), so there is*"]
+        ["*ipvs-pods01: 0 of 3 runs are valid (the last reason: it took 61 s), and they do not*"]
     )
 
 
@@ -193,3 +193,21 @@ def pytest_unconfigure(config):
     assert verdicts["proxy"]["verdict"] == "unrepeatable"
     assert "proxy-pods01 is unrepeatable" in verdicts["proxy"]["sentence"]
     assert verdicts["proxy"]["figures"]["provisioning"] == 1
+
+
+def test_a_point_with_a_failed_run_fails_however_well_the_others_repeat(run_faked: Run) -> None:
+    result = run_faked("benches", "--kubelb-pods=9", "-k", "ipvs")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(
+        [
+            "ipvs-pods09  3/4 runs valid *  failed",
+            "ipvs-pods09: 3 of 4 runs are valid (the last reason: wrk was shot)*",
+            "ipvs-pods09 * 3/4 * failed",
+        ]
+    )
+
+
+def test_without_pytest_benchmark_the_benches_are_refused_before_anything_starts(run_faked: Run) -> None:
+    result = run_faked("benches", "-p", "no:benchmark")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*leave out `-p no:benchmark`*"])
