@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -91,6 +91,32 @@ def start(name: str | None = None, kernel: str = "auto", *, tied: bool) -> Lab:
 
 def stop(lab: Lab) -> None:
     """End the lab and remove its folder; no error when it is gone already."""
+    with _init_of(lab) as init:
+        _end(lab)
+        # The lock is free a moment before: the first process of a PID namespace waits for all the others.
+        if init is not None and not select.select([init], [], [], STOP_TIMEOUT_S)[0]:
+            raise TestbedError(
+                f"the lab in {lab.folder} still has processes {STOP_TIMEOUT_S:.0f} s after it was killed"
+            )
+    state.remove_dead()
+
+
+@contextlib.contextmanager
+def _init_of(lab: Lab) -> Iterator[int | None]:
+    """Give a descriptor that becomes readable when the lab's first process has ended; None when it is gone."""
+    init = None
+    with contextlib.suppress(ProcessLookupError):
+        # While the lock is held, the process id is still that of the lab.
+        if lab.folder.is_dir() and state.is_alive(lab.folder):
+            init = os.pidfd_open(lab.facts.init_pid)
+    try:
+        yield init
+    finally:
+        if init is not None:
+            os.close(init)
+
+
+def _end(lab: Lab) -> None:
     process = _started.pop(lab.facts.pid, None)
     if process is not None:
         # The holder of a tied lab removes the folder itself: so it goes even when we are killed at this moment.
@@ -105,7 +131,6 @@ def stop(lab: Lab) -> None:
             os.kill(lab.facts.pid, signal.SIGKILL)
     if lab.folder.is_dir():
         state.wait_gone(lab.folder, STOP_TIMEOUT_S)
-    state.remove_dead()
 
 
 # The labs this process started. The open standard input of a tied one is what keeps its holder alive.
