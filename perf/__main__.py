@@ -6,16 +6,24 @@ import json
 import os
 import platform
 import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
-from perf import figures
+from perf import figures, gate_figures, gate_speed, repeat_figures
 
-ALL = {
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = {
     "unused": figures.unused_plugin,
     "ssh": figures.ssh_command,
     "ready": figures.lab_ready,
     "scaling": figures.scaling,
     "by-hand": figures.through_the_plugin_and_by_hand,
     "duty": figures.duty_cycle,
+    "repeat": repeat_figures.figures,
+    "gate": gate_figures.figures,
+    "gate-speed": gate_speed.figures,
 }
 
 
@@ -28,19 +36,16 @@ def main() -> int:
         return 4
     for name in wanted:
         for figure in ALL[name]():
-            value = None if figure.value is None else round(figure.value, 4)
-            line = {
-                "figure": figure.name,
-                "value": value,
-                "unit": figure.unit,
-                "at_least": figure.at_least,
-                "at_most": figure.at_most,
-                "reached": figure.reached,
-                "details": figure.details,
-                "machine": _machine(),
-            }
+            line = _line(figure) if isinstance(figure, figures.Figure) else dict(figure)
+            line["machine"] = _machine()
             print(json.dumps(line), flush=True)
     return 0
+
+
+def _line(figure: figures.Figure) -> dict[str, object]:
+    line = asdict(figure)
+    value = None if figure.value is None else round(figure.value, 4)
+    return {"figure": line.pop("name"), **line, "value": value, "reached": figure.reached}
 
 
 def _machine() -> dict[str, object]:

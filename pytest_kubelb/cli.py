@@ -1,116 +1,51 @@
-"""The `kubelb` command: `kubelb lab install|up|status|ssh|down`. Touches what its sub-commands touch."""
+"""The `kubelb` command: finds its sub-commands in `commands/`. Touches what they touch."""
+
+from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
-from collections.abc import Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import __version__
-from pytest_kubelb.errors import KubelbError, TestbedError
+from pytest_kubelb.errors import ConfigError, KubelbError
 
 if TYPE_CHECKING:
-    from pytest_kubelb.lab.launch import Lab
+    from collections.abc import Sequence
+
+_COMMANDS = ("lab", "import_", "history", "gate", "ab")
+USAGE = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one sub-command; give 0, or 1 with one sentence on standard error."""
+    """Run one sub-command; give its exit code, or 1 (4 for a mistake in what was given) with one sentence."""
     arguments = _parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments) or 0)
+        code = int(arguments.run(arguments) or 0)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python would complain of it again at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except KubelbError as error:
         print(f"kubelb: {error}", file=sys.stderr)
-        return 1
+        return USAGE if isinstance(error, ConfigError) else 1
     except KeyboardInterrupt:
         return 130
+    return code
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]  # it does not return here either
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="kubelb", description="Load-balancer benchmarks that prove they repeat."
-    )
+    parser = _Parser(prog="kubelb", description="Load-balancer benchmarks that prove they repeat.")
     parser.add_argument("--version", action="version", version=f"kubelb {__version__}")
     groups = parser.add_subparsers(required=True, metavar="COMMAND")
-    lab = groups.add_parser("lab", help="the embedded testbed on this machine")
-    verbs = lab.add_subparsers(required=True, metavar="VERB")
-
-    install = verbs.add_parser("install", help="install the Debian packages the lab needs, after naming them")
-    install.set_defaults(run=_install)
-    up = verbs.add_parser("up", help="start a lab that stays until `kubelb lab down`")
-    up.add_argument(
-        "--kernel", choices=["auto", "host", "uml"], default="auto", help="what the load balancer runs on"
-    )
-    up.set_defaults(run=_up)
-    verbs.add_parser("status", help="say whether a lab is up, and how to reach it").set_defaults(run=_status)
-    ssh = verbs.add_parser("ssh", help="open a shell, or run a command, on a host of the lab")
-    ssh.add_argument("host", help="k04 … k12")
-    ssh.add_argument("command", nargs=argparse.REMAINDER, help="what to run there; a shell when absent")
-    ssh.set_defaults(run=_ssh)
-    verbs.add_parser("down", help="end the lab and everything in it").set_defaults(run=_down)
+    for name in _COMMANDS:
+        import_module(f"pytest_kubelb.commands.{name}").add(groups)
     return parser
-
-
-def _install(_: argparse.Namespace) -> None:
-    from pytest_kubelb.lab.install import install
-
-    install(print)
-
-
-def _up(arguments: argparse.Namespace) -> None:
-    from pytest_kubelb.lab import launch
-
-    lab = launch.start(launch.BY_HAND, arguments.kernel, tied=False)
-    print(f"the lab is up after {lab.facts.boot_s:.1f} s; load balancer on kernel: {lab.facts.kernel}")
-    _show(lab)
-
-
-def _status(_: argparse.Namespace) -> int:
-    from pytest_kubelb.lab import launch
-
-    lab = launch.find()
-    if lab is None:
-        print("no lab is up; `kubelb lab up` starts one")
-        return 1
-    print(f"a lab is up (process {lab.facts.pid}); load balancer on kernel: {lab.facts.kernel}")
-    _show(lab)
-    return 0
-
-
-def _show(lab: "Lab") -> None:
-    print(f"  inventory   {lab.inventory}")
-    print(f"  ssh         ssh -F {lab.ssh_config} k12")
-    print(f"  kubeconfig  {lab.kubeconfig}")
-
-
-def _ssh(arguments: argparse.Namespace) -> None:
-    from pytest_kubelb.lab import launch
-    from pytest_kubelb.lab.topology import NODES
-
-    lab = launch.find()
-    if lab is None:
-        raise TestbedError("no lab is up; `kubelb lab up` starts one")
-    hosts = [node.name for node in NODES]
-    if arguments.host not in hosts:
-        raise TestbedError(f"the lab has no host {arguments.host!r}; choose from {', '.join(hosts)}")
-    # "--", or ssh would read options of the command as its own.
-    command = ["ssh", "-F", str(lab.ssh_config), "--", arguments.host, *_quoted(arguments.command)]
-    os.execvp("ssh", command)  # noqa: S606 - an argument list, without a shell on this side
-
-
-def _quoted(words: list[str]) -> list[str]:
-    # ssh joins its words with blanks and leaves them to the remote shell.
-    words = words[1:] if words[:1] == ["--"] else words
-    return words if len(words) < 2 else [shlex.join(words)]
-
-
-def _down(_: argparse.Namespace) -> None:
-    from pytest_kubelb.lab import launch, state
-
-    lab = launch.find()
-    if lab is None:
-        state.remove_dead()
-        print("no lab is up")
-        return
-    launch.stop(lab)
-    print("the lab is down")

@@ -47,9 +47,12 @@ def pytest_kubelb_order_points(settings: Settings, points: Sequence[Point]) -> S
 
 @pytest.hookimpl(trylast=True)
 def pytest_kubelb_host_facts(hosts: Hosts, names: Sequence[str]) -> Mapping[str, object]:
-    """Give the kernel of each host, as `uname -srm` says it."""
-    said = hosts.each(names, ["uname", "-srm"])
-    return {"kernels": {name: done.stdout.strip() for name, done in said.items()}}
+    """Give kernel, CPUs, memory, NICs and wrk of each host, by one command on each."""
+    from pytest_kubelb import host_facts
+
+    said = hosts.each(names, ["sh", "-c", host_facts.SCRIPT])
+    facts = {name: host_facts.parse(done.stdout) for name, done in said.items()}
+    return {"kernels": {name: known.pop("kernel", "") for name, known in facts.items()}, "hosts": facts}
 
 
 @pytest.hookimpl(trylast=True)

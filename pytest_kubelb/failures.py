@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+__all__ = ["Failed", "InconclusiveError", "RegressionError", "RepeatabilityError"]
+
 if TYPE_CHECKING:
     # pytest documents this class as pytest.fail.Exception only, which a type checker does not take as a base.
     from _pytest.outcomes import Failed
@@ -17,4 +19,16 @@ class RepeatabilityError(Failed):
     """The runs of a point spread more than the tolerance allows, or none of them is valid."""
 
     # As pytest does for its own: reports then say RepeatabilityError, without the module's path before it.
+    __module__ = "builtins"
+
+
+class RegressionError(Failed):
+    """A point, or a backend's whole sweep, is slower than its baseline, measured again and still so."""
+
+    __module__ = "builtins"
+
+
+class InconclusiveError(Failed):
+    """There is no verdict, and the settings say that this fails: --kubelb-on-inconclusive, -on-missing-baseline."""
+
     __module__ = "builtins"

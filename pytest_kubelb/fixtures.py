@@ -1,13 +1,12 @@
-"""The fixtures: `testbed`, `lb_point`, `service`, `wrk`. The docstring of each is its manual (`pytest --fixtures`).
+"""The fixtures: `testbed`, `lb_point`, `service`, `wrk`, `sweep`; their docstrings are their manual.
 
 Touches pytest; what drives the testbed is imported inside the fixtures, so that an unused plugin costs nothing.
 """
 
 from __future__ import annotations
 
-import signal
 from collections import ChainMap
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -15,17 +14,16 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from pytest_kubelb import stash
-from pytest_kubelb.errors import KubelbError, TestbedError
+from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.opening import interruptible, inventory_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from pytest_kubelb.convergence import Target
     from pytest_kubelb.holding import HeldTestbed
-    from pytest_kubelb.record.sample import Sample, Series
-    from pytest_kubelb.settings import Settings
+    from pytest_kubelb.record.sample import Series
     from pytest_kubelb.testbed.hosts import Hosts
-    from pytest_kubelb.testbed.inventory import Inventory
 
 
 class Wrk(Protocol):
@@ -69,7 +67,7 @@ def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
     testbed = Testbed()
     left: KubelbError | None = None
     stack = ExitStack()
-    stack.enter_context(_interruptible())
+    stack.enter_context(interruptible())
     try:
         testbed.held = _open(pytestconfig, stack)
     except KubelbError as error:
@@ -126,46 +124,34 @@ def wrk(
     settings = override(config.stash[stash.SETTINGS], markers)
 
     def measure() -> Series:
-        from pytest_kubelb.measuring import lost
-        from pytest_kubelb.record.sample import Series
+        from pytest_kubelb.series import PointRuns
 
-        load, writer = testbed.in_order().load, config.stash[stash.WRITER]
-        samples: list[Sample] = []
-        for number in range(settings.warmup + settings.runs):
-            warmup = number < settings.warmup
-            index = number if warmup else number - settings.warmup
-            try:
-                samples.append(
-                    config.hook.pytest_kubelb_run_load(
-                        config=config,
-                        load=load,
-                        target=lb_point,
-                        settings=settings,
-                        number=index,
-                        warmup=warmup,
-                    )
-                )
-            except TestbedError as error:
-                testbed.break_(error)
-                samples.append(lost(lb_point, error, number=index))
-            try:
-                writer.append(samples[-1])
-            except KubelbError as error:  # the disk is full: measuring on would lose every run
-                testbed.break_(error)
-            if testbed.broken:
-                break
-        series = Series(lb_point.point.axes(), tuple(samples), settings.tolerance)
+        series = PointRuns(config, testbed, lb_point, settings).make()
         request.node.stash[stash.SERIES] = series
+        request.node.stash[stash.OWN_SETTINGS] = settings
         testbed.in_order()
         return series
 
     return measure
 
 
+@pytest.fixture
+def sweep(request: pytest.FixtureRequest) -> Callable[[], None]:
+    """Gives the function that judges all points of one backend together against --kubelb-baseline.
+
+    A drop that is small everywhere is seen here first. To be used by a bench function of its own, which then has one
+    item for each backend, after all points; without a baseline they are deselected.
+    """
+    from pytest_kubelb import sweeping
+
+    backend: str = request.param
+    return lambda: sweeping.judge(request.config, backend)
+
+
 def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     """Open the testbed of the session, and its record, on `stack`. Raises KubelbError."""
     settings = config.stash[stash.SETTINGS]
-    inventory, facts = stack.enter_context(_inventory(settings))
+    inventory, facts = stack.enter_context(inventory_of(settings))
 
     # Imported here: the lab imports them while it boots.
     from pytest_kubelb import recording
@@ -184,36 +170,9 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
 
     held = stack.enter_context(hold(inventory, settings.backend, known, session.id, on_event, host_facts))
     on_event("testbed", dict(held.facts))
+    if settings.baseline is not None:
+        from pytest_kubelb import comparing
+
+        points = config.stash[stash.PLAN].points
+        config.stash[stash.COMPARISON] = comparing.compare(settings, config.rootpath, session.record, points)
     return held
-
-
-@contextmanager
-def _inventory(settings: Settings) -> Iterator[tuple[Inventory, dict[str, object]]]:
-    """Give the inventory to open: the user's, or that of the lab, which is started unless one is up and free."""
-    if not settings.embedded_lab:
-        yield settings.inventory, {}
-        return
-    from pytest_kubelb.lab import session
-    from pytest_kubelb.testbed import inventory
-
-    with session.lab(settings.lab_kernel, keep=settings.keep) as lab:
-        yield inventory.load(lab.inventory), {"lab_kernel": lab.facts.kernel, "lab_boot_s": lab.facts.boot_s}
-
-
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt: pytest tears fixtures down for that one only.
-
-    A signal that is ignored, as nohup does with SIGHUP, stays ignored.
-    """
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
-    heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -66,7 +66,7 @@ def hold(
                 on_event=lambda text: on_event("kubernetes", {"text": text}),
             )
         )
-        workload = Workload(api, _manifest(inventory, session))
+        workload = Workload(api, manifest_of(inventory, session))
         overlay = Overlay(api)
         made = {name: backends.load(name, known).on_testbed(inventory, hosts) for name in chosen}
         stack.callback(_put_back, [overlay.restore, workload.delete, *(each.clear for each in made.values())])
@@ -89,7 +89,8 @@ def hold(
         )
 
 
-def _manifest(inventory: Inventory, session: str) -> Manifest:
+def manifest_of(inventory: Inventory, session: str) -> Manifest:
+    """Give the workload that the inventory describes, owned by `session`."""
     return Manifest(
         session=session.lower(),
         namespace=inventory.cluster.namespace,

@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb import stash
+from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.failures import RepeatabilityError
+from pytest_kubelb.failures import InconclusiveError, RegressionError, RepeatabilityError
 from pytest_kubelb.record.lines import Verdict
 from pytest_kubelb.report import benchmark_bridge, junit, terminal
-from pytest_kubelb.verdict import repeatability
+from pytest_kubelb.verdict import regression, repeatability
+from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_kubelb.comparing import Judgement
+    from pytest_kubelb.failures import Failed
     from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -26,30 +33,59 @@ class Outcome:
     """As in the item's brackets: `ipvs-pods04`."""
     series: Series
     repeatability: repeatability.Repeatability
+    judgement: Judgement | None
+    """Against the baseline; None when the session has none."""
 
 
 def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
-    """Judge the runs that `item` left, tell every report, and fail `call` when they do not repeat.
+    """Judge the runs that `item` left, tell every report, and fail `call` when they do not pass.
 
     A call that has failed already keeps its own failure.
     """
     series = item.stash[stash.SERIES]
+    settings = item.stash.get(stash.OWN_SETTINGS, item.config.stash[stash.SETTINGS])
     verdict = item.config.hook.pytest_kubelb_judge(config=item.config, series=series)
-    outcome = Outcome(_id(item), series, verdict)
-    sentence = _sentence(outcome)
+    outcome = Outcome(_id(item), series, verdict, _against_baseline(item.config, series, settings))
+    failure = _failure(outcome, settings)
     item.config.stash.setdefault(stash.OUTCOMES, []).append(outcome)
-    item.stash[stash.LINE] = terminal.point_line(outcome.id, series, verdict)
+    item.stash[stash.LINE] = terminal.point_line(outcome.id, series, verdict) + _compared(outcome)
     item.user_properties.extend(junit.properties(series, verdict))
+    item.user_properties.extend(junit.comparison_properties(outcome.judgement))
     # `wrk` asks for pytest-benchmark's fixture; a bench of another make may do without it.
     if benchmark := getattr(item, "funcargs", {}).get("benchmark"):
-        failed = sentence is not None or call.excinfo is not None
+        failed = failure is not None or call.excinfo is not None
         benchmark_bridge.export(benchmark, series, failed=failed)
     try:
-        _record(item.config, outcome, sentence)
-        if sentence and call.excinfo is None:
-            raise RepeatabilityError(sentence, pytrace=False)
-    except (RepeatabilityError, KubelbError):
+        _record(item.config, outcome, failure)
+        if failure and call.excinfo is None:
+            raise failure
+    except (pytest.fail.Exception, KubelbError):
         call.excinfo = pytest.ExceptionInfo.from_current()
+
+
+def cells(
+    outcomes: Sequence[Outcome], backend: str
+) -> list[tuple[Mapping[str, str | int], list[Sequence[float]]]]:
+    """Give the points of a backend: axes, and the valid rps of each provisioning, those of every pass together."""
+    found: dict[tuple[tuple[str, str | int], ...], list[Sequence[float]]] = {}
+    for outcome in outcomes:
+        if outcome.series.point.get("backend") == backend:
+            key = tuple(outcome.series.point.items())
+            found.setdefault(key, []).extend(outcome.series.provisionings)
+    return [(dict(key), provisionings) for key, provisionings in found.items()]
+
+
+def _against_baseline(config: pytest.Config, series: Series, settings: Settings) -> Judgement | None:
+    if stash.COMPARISON not in config.stash:
+        return None
+    earlier = [
+        group
+        for outcome in config.stash.get(stash.OUTCOMES, [])
+        if outcome.series.point == series.point
+        for group in outcome.series.provisionings
+    ]
+    groups = [*earlier, *series.provisionings] if series.provisionings else []
+    return config.stash[stash.COMPARISON].judge(series.point, groups, settings.max_drop)
 
 
 def _id(item: pytest.Item) -> str:
@@ -57,27 +93,62 @@ def _id(item: pytest.Item) -> str:
     return callspec.id if callspec else item.name
 
 
-def _sentence(outcome: Outcome) -> str | None:
-    """Give why the point fails, in one sentence; None when it does not."""
-    series = outcome.series
-    if series.failed or not series.valid_rps:
-        reasons = [
-            sample.reason for sample in series.samples if sample.validity != "warmup" and sample.reason
-        ]
-        why = f" (the last reason: {reasons[-1]})" if reasons else ""
-        runs = sum(sample.validity != "warmup" for sample in series.samples)
-        return (
-            f"{outcome.id}: {len(series.valid_rps)} of {runs} runs are valid{why}, and they do not speak for the "
-            "others: look at the reasons in the record and measure the point again."
-        )
+def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
+    """Give why the point fails; None when it does not."""
+    judged = outcome.judgement
+    if sentence := _unspoken(outcome.series, outcome.id):
+        return RepeatabilityError(sentence, pytrace=False)
+    slower = isinstance(judged, regression.Regression) and judged.verdict == "regression"
+    spread = repeatability.sentence(outcome.id, outcome.series.valid_rps, outcome.repeatability)
     if outcome.repeatability.verdict == "unrepeatable":
-        return repeatability.sentence(outcome.id, outcome.series.valid_rps, outcome.repeatability)
+        also = (
+            f" {regression.sentence(outcome.id, judged)}" if slower and isinstance(judged, Regression) else ""
+        )
+        return RepeatabilityError(spread + also, pytrace=False)
+    if isinstance(judged, Regression) and slower:
+        return RegressionError(regression.sentence(outcome.id, judged), pytrace=False)
+    if settings.on_inconclusive == "fail":
+        if outcome.repeatability.verdict == "inconclusive":
+            return InconclusiveError(spread, pytrace=False)
+        if isinstance(judged, Regression) and judged.verdict != "pass":
+            return InconclusiveError(regression.sentence(outcome.id, judged), pytrace=False)
+    if isinstance(judged, NotJudged) and settings.on_missing_baseline == "fail":
+        return InconclusiveError(
+            f"{outcome.id} is not judged against the baseline: {judged.reason}; choose another --kubelb-baseline, or "
+            "let it pass with --kubelb-on-missing-baseline=pass.",
+            pytrace=False,
+        )
     return None
 
 
-def _record(config: pytest.Config, outcome: Outcome, sentence: str | None) -> None:
+def _unspoken(series: Series, point_id: str) -> str | None:
+    """Give the sentence for runs that failed or of which none is valid; None when there are enough."""
+    if not series.failed and series.valid_rps:
+        return None
+    reasons = [sample.reason for sample in series.samples if sample.validity != "warmup" and sample.reason]
+    why = f" (the last reason: {reasons[-1]})" if reasons else ""
+    runs = sum(sample.validity != "warmup" for sample in series.samples)
+    return (
+        f"{point_id}: {len(series.valid_rps)} of {runs} runs are valid{why}, and they do not speak for the "
+        "others: look at the reasons in the record and measure the point again."
+    )
+
+
+def _compared(outcome: Outcome) -> str:
+    match outcome.judgement:
+        case Regression() as judged:
+            return f"  {judged.change:+.1%} against the baseline: {judged.verdict}"
+        case NotJudged():
+            return "  not judged against the baseline"
+    return ""
+
+
+def _record(config: pytest.Config, outcome: Outcome, failure: Failed | None) -> None:
     if stash.WRITER in config.stash:
         figures = asdict(outcome.repeatability)
         word = figures.pop("verdict")
         figures["provisioning"] = outcome.series.samples[-1].provisioning if outcome.series.samples else None
+        if outcome.judgement is not None:
+            figures["against_baseline"] = asdict(outcome.judgement)
+        sentence = None if failure is None else str(failure.msg)
         config.stash[stash.WRITER].append(Verdict(outcome.series.point, word, figures, sentence))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 OVERLAYS = ("vxlan", "host-gw")
 ORDERS = ("paired", "block", "random")
 LAB_KERNELS = ("auto", "host", "uml")
+PASS_OR_FAIL = ("pass", "fail")
+AUTO = "auto"
 
 # Far above any testbed; keeps a typed zero too many from expanding to millions of points.
 MOST_PODS = 9999
@@ -88,6 +90,16 @@ def parse_tolerance(text: str) -> float:
     return fraction
 
 
+def parse_warmup(text: str) -> int | Literal["auto"]:
+    """Read `2`, or `auto`, as which "auto" is given. Raises ValueError with the rule in its message."""
+    if text == AUTO:
+        return "auto"
+    try:
+        return whole(0, 100)(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, or {AUTO}") from error
+
+
 def parse_flag(text: str) -> bool:
     """Read true/false, yes/no, on/off, 1/0. Raises ValueError with the rule in its message."""
     if text.lower() not in _YES + _NO:
@@ -100,6 +112,13 @@ def parse_connections(text: str) -> Connections:
     from pytest_kubelb.load.command import parse_connections as parse
 
     return parse(text)
+
+
+def plain_words(text: str) -> str:
+    """Read what is understood later. Raises ValueError when it is empty."""
+    if not text.strip() or "\0" in text:
+        raise ValueError(f"{text!r} is empty: say which sessions, such as last:5")
+    return text.strip()
 
 
 def parse_path(text: str) -> Path:
@@ -245,10 +264,27 @@ OPTIONS = (
     ),
     Option("threads", whole(1, 1024), "40", "Let wrk use this many threads. Default: 40.", metavar="NUMBER"),
     Option(
+        "max-runs",
+        whole(1, 1000),
+        None,
+        "Go on after --kubelb-runs while their number is too small for a verdict, up to this many runs. "
+        "Default: as many as --kubelb-runs.",
+        metavar="NUMBER",
+    ),
+    Option(
+        "precision",
+        parse_tolerance,
+        None,
+        "Stop, from three runs on, when the mean is known this well (95% interval, as +-1%), and go on until then "
+        "up to --kubelb-max-runs. Default: not used.",
+        metavar="SHARE",
+    ),
+    Option(
         "warmup",
-        whole(0, 100),
+        parse_warmup,
         "1",
-        "Make this many runs at each point first, recorded but not judged. Default: 1.",
+        "Make this many runs at each point first, recorded but not judged; auto goes on while each run is more "
+        "than 1% above the one before. Default: 1.",
         metavar="NUMBER",
     ),
     Option(
@@ -264,6 +300,39 @@ OPTIONS = (
         "5%",
         "Fail a point whose runs spread more than this: CV, as 5% or 0.05. Default: 5%.",
         metavar="SHARE",
+    ),
+    Option(
+        "on-inconclusive",
+        one_of(*PASS_OR_FAIL),
+        "pass",
+        "Let a point pass or fail whose runs are too few, or too uneven, for a verdict; it is shown as "
+        "inconclusive either way. Default: pass.",
+        metavar="WORD",
+    ),
+    Option(
+        "baseline",
+        plain_words,
+        None,
+        "Compare with these earlier sessions: a tag, a session, a folder, last:5, or a file of --kubelb-json. "
+        "Default: none.",
+        metavar="WHAT",
+        in_inventory=False,
+    ),
+    Option(
+        "max-drop",
+        parse_tolerance,
+        "5%",
+        "Do not let a point, or a backend's whole sweep, pass that may be this much slower than the baseline. "
+        "Default: 5%.",
+        metavar="SHARE",
+    ),
+    Option(
+        "on-missing-baseline",
+        one_of(*PASS_OR_FAIL),
+        "pass",
+        "Let a point pass or fail that the baseline cannot judge: it is missing there, or was measured on "
+        "another testbed. Default: pass.",
+        metavar="WORD",
     ),
     Option(
         "order",

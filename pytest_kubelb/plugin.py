@@ -45,7 +45,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse misuse on the command line before anything is started."""
     config.addinivalue_line(
         "markers",
-        "kubelb(*, backend, pods, overlay, runs, duration, tolerance): measure this bench at these points "
+        "kubelb(*, backend, pods, overlay, runs, duration, tolerance, max_drop): measure this bench at these points "
         "and with these settings instead of the session's; each point carries its own backend, pods and "
         "overlay, so that -m \"kubelb(pods=8, backend='proxy')\" selects it.",
     )
@@ -83,7 +83,11 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give a bench function one item for each point."""
+    """Give a bench function one item for each point, or, when it judges sweeps, one for each backend."""
+    if "sweep" in metafunc.fixturenames:
+        from pytest_kubelb import sweeping
+
+        sweeping.generate(metafunc, _settings)
     if "lb_point" not in metafunc.fixturenames:
         return
     from pytest_kubelb import matrix, settings, xdist_refusal
@@ -123,11 +127,13 @@ def pytest_collection_modifyitems(
 
     # With warnings as errors, pytest-benchmark's remark that no point was measured would end pytest with a traceback.
     config.addinivalue_line("filterwarnings", "default:Not saving anything, no benchmarks have been run")
+    selection.drop_sweeps_without_baseline(config, items)
     for item in items:
         if point := selection.point_of(item):
             item.extra_keyword_matches.update((point.backend, point.overlay))
     result = yield
     try:
+        selection.check_baseline(config)
         selection.order(config, items)
         config.stash[stash.PLAN] = selection.plan(config, items)
     except ConfigError as error:
@@ -189,14 +195,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the table of all points, and why the JSON report is missing if it is."""
-    outcomes = config.stash.get(stash.OUTCOMES, [])
-    if outcomes and config.get_verbosity() > -2:
-        from pytest_kubelb.report import terminal
+    """Print the tables of all points, and why the JSON report is missing if it is."""
+    if stash.OUTCOMES in config.stash and config.get_verbosity() > -2:
+        from pytest_kubelb.report import summary
 
-        terminalreporter.section("load balancers")
-        for line in terminal.table(outcomes, config.get_terminal_writer().fullwidth):
-            terminalreporter.write_line(line)
+        summary.show(terminalreporter, config)
     if stash.UNWRITTEN in config.stash:
         terminalreporter.write_line(config.stash[stash.UNWRITTEN], red=True)
 

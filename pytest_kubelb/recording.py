@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,16 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.record.session import Session
     from pytest_kubelb.settings import Settings
+    from pytest_kubelb.testbed.inventory import Inventory
 
 
 def begin(session: Session, settings: Settings, facts: Mapping[str, object]) -> RecordWriter:
     """Open the record with what is known of the testbed, the machine and the versions. Raises KubelbError."""
+    inventory = settings.inventory
     known = {
-        "testbed": settings.inventory.testbed.name,
+        "testbed": inventory.testbed.name,
+        "workload": asdict(inventory.workload),
+        "backends": {name: _backend(inventory, name) for name in settings.backend},
         "controller": platform.platform(),
         "versions": {
             "pytest_kubelb": __version__,
@@ -32,6 +37,12 @@ def begin(session: Session, settings: Settings, facts: Mapping[str, object]) -> 
         **facts,
     }
     return RecordWriter(session.record, SessionStart(session.id, _now(), known, settings.facts()))
+
+
+def _backend(inventory: Inventory, name: str) -> dict[str, object]:
+    """Give a backend's section of the inventory as it was understood."""
+    own = {"ipvs": inventory.ipvs, "proxy": inventory.proxy}.get(name)
+    return asdict(own) if own is not None else dict(inventory.other_backends.get(name, {}))
 
 
 def note(writer: RecordWriter, name: str, details: Mapping[str, object]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import matrix, stash
-from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.settings import override
 
 if TYPE_CHECKING:
@@ -21,6 +21,30 @@ def point_of(item: pytest.Item) -> Point | None:
     callspec = getattr(item, "callspec", None)
     point = callspec.params.get("lb_point") if callspec else None
     return point if isinstance(point, matrix.Point) else None
+
+
+def drop_sweeps_without_baseline(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the items that judge a whole sweep last; deselect them when there is nothing to compare with."""
+    sweeps = [item for item in items if "sweep" in getattr(item, "fixturenames", ())]
+    if not sweeps:
+        return
+    items[:] = [item for item in items if item not in sweeps]
+    if config.stash[stash.SETTINGS].baseline is None:
+        config.hook.pytest_deselected(items=sweeps)
+    else:
+        items += sweeps
+
+
+def check_baseline(config: pytest.Config) -> None:
+    """Refuse a baseline that does not exist before anything is started. Raises ConfigError with its origin."""
+    settings = config.stash[stash.SETTINGS]
+    if settings.baseline is not None:
+        from pytest_kubelb.record import baseline
+
+        try:
+            baseline.check(settings.baseline, config.rootpath)
+        except KubelbError as error:
+            raise ConfigError(f"{settings.origins['baseline']}: {error}") from error
 
 
 def order(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -48,7 +72,7 @@ def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
             markers = [(mark.args, mark.kwargs) for mark in item.iter_markers("kubelb")]
             own = override(config.stash[stash.SETTINGS], markers)
             check_connections(own.connections.at(point.pods), own.threads)
-            measurements.append(matrix.Measurement(point, own.runs, own.warmup, own.duration))
+            measurements.append(matrix.Measurement(point, own.runs, own.fewest_warmups, own.duration))
     return matrix.plan(measurements)
 
 

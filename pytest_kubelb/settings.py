@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.options import BY_KEY, OPTIONS, plain_text
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     Marker = tuple[Sequence[object], Mapping[str, object]]  # what a mark was called with: (args, kwargs)
 
-MARKER_KEYS = ("backend", "pods", "overlay", "runs", "duration", "tolerance")
-MARKER_SIGNATURE = "kubelb(*, backend, pods, overlay, runs, duration, tolerance)"
+MARKER_KEYS = ("backend", "pods", "overlay", "runs", "duration", "tolerance", "max_drop")
+MARKER_SIGNATURE = f"kubelb(*, {', '.join(MARKER_KEYS)})"
 INVENTORY_NAME = "kubelb.toml"
 _DEFAULT = "default"
 
@@ -56,10 +56,19 @@ class Settings:
     """Seconds of one run."""
     connections: Connections
     threads: int
-    warmup: int
+    max_runs: int | None
+    """None is as many as `runs`."""
+    precision: float | None
+    """Half the width of the 95 % interval of the mean at which a point needs no further run, as a fraction."""
+    warmup: int | Literal["auto"]
     passes: int
     tolerance: float
     """The largest CV that still repeats, as a fraction."""
+    on_inconclusive: str
+    baseline: str | None
+    max_drop: float
+    """The drop against the baseline that must not pass, as a fraction."""
+    on_missing_baseline: str
     order: str
     order_seed: int
     json: Path | None
@@ -69,6 +78,16 @@ class Settings:
     """Option key -> where its value comes from."""
     texts: Mapping[str, str]
     """Option key -> its value as text, in the form in which it can be given again."""
+
+    @property
+    def most_runs(self) -> int:
+        """Runs of a point that are not exceeded."""
+        return self.runs if self.max_runs is None else self.max_runs
+
+    @property
+    def fewest_warmups(self) -> int:
+        """Warm-up runs that every point has."""
+        return 2 if self.warmup == "auto" else self.warmup
 
     def effective(self) -> tuple[tuple[str, str, str], ...]:
         """Give (option, value, origin) of every value that is not the built-in default."""
@@ -221,6 +240,11 @@ def _check(settings: Settings) -> None:
                 f"{settings.texts['inventory']}{_hint(name, settings.inventory.backends)}: "
                 f"choose from {', '.join(settings.inventory.backends)}, or add [backends.{name}] to it."
             )
+    if settings.most_runs < settings.runs:
+        raise ConfigError(
+            f"{settings.origins['max_runs']}: at most {settings.max_runs} runs, and --kubelb-runs asks for "
+            f"{settings.runs} ({settings.origins['runs']}): raise the one or lower the other."
+        )
     for pods in settings.pods:
         if settings.connections.at(pods) < settings.threads:
             raise ConfigError(

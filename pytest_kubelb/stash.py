@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pytest_kubelb.comparing import Comparison
     from pytest_kubelb.judging import Outcome
     from pytest_kubelb.matrix import Plan, Point
     from pytest_kubelb.record.sample import Series
@@ -32,11 +33,15 @@ WRITER: pytest.StashKey[RecordWriter] = pytest.StashKey()
 """config: the open record, set by the same fixture; verdicts are appended to it."""
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
 """config: the verdict on every point so far."""
+COMPARISON: pytest.StashKey[Comparison] = pytest.StashKey()
+"""config: the baseline of the session, and what may be compared with it; absent without --kubelb-baseline."""
 SHOWN: pytest.StashKey[bool] = pytest.StashKey()
 """config: the effective settings have been printed."""
 UNWRITTEN: pytest.StashKey[str] = pytest.StashKey()
 """config: why the JSON report could not be written, in one sentence."""
 SERIES: pytest.StashKey[Series] = pytest.StashKey()
 """item: the runs of its point, set by the fixture `wrk`."""
+OWN_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
+"""item: the settings with its markers applied, set with its runs."""
 LINE: pytest.StashKey[str] = pytest.StashKey()
 """item: the line that is printed when its point is finished."""

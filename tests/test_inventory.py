@@ -45,6 +45,21 @@ def test_paths_are_relative_to_the_file_and_need_not_exist_to_be_read(tmp_path: 
     assert inventory.cluster.kubeconfig == tmp_path / "kubeconfig"
 
 
+def test_a_value_that_is_given_beside_the_file_is_read_in_place_of_the_files(tmp_path: Path) -> None:
+    file = write(tmp_path, LAB)
+    inventory = load(file, overrides={"backends.ipvs.scheduler": "lc", "workload.image": "nginx:1.27"})
+    assert inventory.ipvs == IpvsSpec("192.168.0.111", 8888, "lc", "masquerade")
+    assert inventory.workload.image == "nginx:1.27"
+    with pytest.raises(ConfigError, match=r"backends\.ipvs\.scheduler is 'turns': allowed is rr, wrr"):
+        load(file, overrides={"backends.ipvs.scheduler": "turns"})
+    without_section = LAB.replace('[workload]\nimage = "nginx:1.22"\nport = 80\n', "")
+    with pytest.raises(ConfigError, match=r"workload is 'nginx'"):
+        load(
+            write(tmp_path, f"workload = 'nginx'\n{without_section}"),
+            overrides={"workload.image": "nginx:1.27"},
+        )
+
+
 def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) -> None:
     inventory = load(write(tmp_path, LAB))
     with pytest.raises(ConfigError, match=r"testbed\.ssh_config is '.*ssh_config', which is not a file"):

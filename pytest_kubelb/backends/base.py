@@ -51,6 +51,12 @@ class Backend(ABC):
     def prepare(self) -> None:  # noqa: B027 - nothing to do is the usual case
         """Read what there is, so that the first `program` has less to do. Changes nothing; raises TestbedError."""
 
+    def take_over(self, other: Backend) -> None:  # noqa: B027 - no place in common is the usual case
+        """Go on from where `other` has brought the place that both lead to, if they have one in common.
+
+        What has to be put back in the end is then ours to put back, and no longer `other`'s. Touches nothing.
+        """
+
     @abstractmethod
     def program(self, endpoints: Sequence[Endpoint]) -> None:
         """Make exactly these the real servers, read back. Raises TestbedError."""

@@ -63,6 +63,14 @@ class Ipvs(Backend):
         """Read the table, the sysctls, the addresses and the rule."""
         self._now = self._look()
 
+    def take_over(self, other: Backend) -> None:
+        """Know of VIP:port on this load balancer what `other` knows, so that `program` changes what differs."""
+        if not isinstance(other, Ipvs) or other is self or other._before is None:
+            return
+        if (other._host, other._what) == (self._host, self._what):
+            self._before, self._now = other._before, other._now
+            other._before = other._now = None
+
     def program(self, endpoints: Sequence[Endpoint]) -> None:
         """Make exactly these the real servers of VIP:port, in one batch that is read back."""
         pods = [endpoint.ip for endpoint in endpoints]

@@ -46,6 +46,14 @@ class Proxy(Backend):
             hosts[inventory.roles.benchmarker], cluster_ip=spec.cluster_ip, port=spec.port, via=spec.via
         )
 
+    def take_over(self, other: Backend) -> None:
+        """Know of the benchmarker's route to this ClusterIP what `other` knows; it may lead elsewhere now."""
+        if not isinstance(other, Proxy) or other is self or other._before is None:
+            return
+        if (other._host, other._cluster_ip) == (self._host, self._cluster_ip):
+            self._before, self._active = other._before, other._active and other._via == self._via
+            other._before, other._active = None, False
+
     def program(self, endpoints: Sequence[Endpoint]) -> None:
         """Do nothing: kube-proxy follows the EndpointSlices by itself."""
 

@@ -54,18 +54,19 @@ class Manifest:
     service_port: int | None = None
     """The Service's port; None is the same as nginx's."""
     name: str = APP
+    """Of Deployment and Service; two workloads of one session differ in it."""
     cluster_ip: str | None = None
     """The Service's address; None lets the cluster choose."""
 
     @property
     def labels(self) -> dict[str, str]:
         """The labels of everything we make."""
-        return {NAME_LABEL: APP, MANAGED_BY_LABEL: MANAGER, SESSION_LABEL: self.session}
+        return {NAME_LABEL: self.name, MANAGED_BY_LABEL: MANAGER, SESSION_LABEL: self.session}
 
     @property
     def selector(self) -> dict[str, str]:
-        """The labels that pick out exactly this session's pods."""
-        return {NAME_LABEL: APP, SESSION_LABEL: self.session}
+        """The labels that pick out exactly the pods of this session and name."""
+        return {NAME_LABEL: self.name, SESSION_LABEL: self.session}
 
     def service(self) -> Json:
         """Return the Service: a ClusterIP that leads to the pods' port."""

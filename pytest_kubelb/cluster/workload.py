@@ -1,7 +1,7 @@
 """The workload: one Deployment and one Service, scaled and waited for. Touches these two objects only.
 
 An object of our name without our managed-by label is never changed: that is an error. What a dead session
-left behind carries the label and is replaced.
+left behind carries the label and is replaced, whatever its name.
 """
 
 from __future__ import annotations
@@ -49,14 +49,21 @@ class Workload:
         Raises TestbedError when an object of our name is not ours, or the cluster refuses.
         """
         manifest, namespace = self._manifest, self._manifest.namespace
-        found = [(resource, self._ours(resource, kind)) for resource, kind in _KINDS]
-        left = [(resource, item) for resource, item in found if item is not None]
+        for resource, kind in _KINDS:
+            self._ours(resource, kind)
+        # Under any name: a session that compared two workloads may have died as well.
+        dead = f"{MANAGED_BY_LABEL}={MANAGER},{SESSION_LABEL}!={manifest.session}"
+        left = [
+            (resource, item)
+            for resource, _ in _KINDS
+            for item in self._api.list(Target(resource, namespace, labels=dead))["items"]
+        ]
         for resource, item in left:
-            owner = item["metadata"]["labels"].get(SESSION_LABEL, "unknown")
-            self._api.on_event(f"kubernetes: replacing {resource.plural} {manifest.name} of session {owner}")
+            name, owner = item["metadata"]["name"], item["metadata"]["labels"].get(SESSION_LABEL, "unknown")
+            self._api.on_event(f"kubernetes: replacing {resource.plural} {name} of session {owner}")
             self._api.delete(resource, item)
         if left:
-            self._wait_until_gone(f"{MANAGED_BY_LABEL}={MANAGER}")
+            self._wait_until_gone(dead)
         service = self._api.create(SERVICES, manifest.service(), namespace)
         self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
         self.cluster_ip = str(service["spec"]["clusterIP"])

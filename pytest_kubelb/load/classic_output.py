@@ -2,6 +2,7 @@
 
 The format is that of wrk.c and units.c of wrk 4.x: two decimals and a unit that grows with the value, so
 figures are rounded by up to 1 part in 170. Only `requests` and `rps` are as exact as in the JSON line.
+wrk2 4.0 prints the same report, with percentiles up to 100.000% and more text between, which is ignored.
 """
 
 from __future__ import annotations
@@ -20,15 +21,21 @@ _BINARY = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40, "P": 2**50}
 _NUMBER = r"[0-9]{1,18}\.[0-9]{2}"
 _COUNT = r"[0-9]{1,18}"
 _TIME = rf"({_NUMBER})(us|ms|s|m|h)"
-_PERCENT = r"(?:[0-9]{1,3}\.[0-9]{2}|-?nan)%"  # without a single response wrk divides 0 by 0
+# Without a single response wrk divides 0 by 0, and wrk2 does so for times as well.
+_PERCENT = r"(?:[0-9]{1,3}\.[0-9]{2}|-?nan)%"
+_TIME_OR_NAN = rf"({_NUMBER}|-?nan)(us|ms|s|m|h)"
+_RATE_OR_NAN = rf"(?:{_NUMBER}|-?nan)[kMGTP]?"
 _BYTES = rf"({_NUMBER})([KMGTP]?)B"
 
 # name of the line, how it begins, what it is like in full
 _LINES = {
-    "Latency": (r"Latency\s+(?!Distribution)", rf"Latency\s+{_TIME}\s+{_TIME}\s+{_TIME}\s+{_PERCENT}"),
+    "Latency": (
+        r"Latency\s+(?!Distribution)",
+        rf"Latency\s+{_TIME_OR_NAN}\s+{_TIME_OR_NAN}\s+{_TIME_OR_NAN}\s+{_PERCENT}",
+    ),
     "Req/Sec": (
         r"Req/Sec\s",
-        rf"Req/Sec\s+{_NUMBER}[kMGTP]?\s+{_NUMBER}[kMGTP]?\s+{_NUMBER}[kMGTP]?\s+{_PERCENT}",
+        rf"Req/Sec\s+{_RATE_OR_NAN}\s+{_RATE_OR_NAN}\s+{_RATE_OR_NAN}\s+{_PERCENT}",
     ),
     "requests in": (r"[0-9]+ requests in", rf"({_COUNT}) requests in\s+{_TIME}, {_BYTES} read"),
     "Socket errors": (
@@ -41,7 +48,7 @@ _LINES = {
 }
 _BEGINNINGS = {name: re.compile(begins) for name, (begins, _) in _LINES.items()}
 _PATTERNS = {name: re.compile(full) for name, (_, full) in _LINES.items()}
-_PERCENTILE_LINE = re.compile(rf"([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?)%\s+{_TIME}")
+_PERCENTILE_LINE = re.compile(rf"([0-9]{{1,2}}(?:\.[0-9]{{1,3}})?|100(?:\.0{{1,3}})?)%\s+{_TIME}")
 _REQUIRED = ("Latency", "Req/Sec", "requests in", "Requests/sec", "Transfer/sec")
 
 
@@ -81,6 +88,8 @@ def _result(found: dict[str, re.Match[str]], percentiles_us: dict[str, float]) -
     rps = float(found["Requests/sec"][1])
     requests = int(total[1])
     _check_rate(rps, requests, total, found["Requests/sec"].string)
+    if requests and "nan" in latency.string.rpartition(" ")[0]:
+        raise _odd("Latency", latency.string, f"has no figures, in spite of {requests} requests")
     return WrkResult(
         rps=rps,
         requests=requests,
@@ -126,7 +135,8 @@ def _check_rate(rps: float, requests: int, total: re.Match[str], line: str) -> N
 
 
 def _time_us(value: str, unit: str) -> float:
-    return float(value) * _TIME_US[unit]
+    """Give microseconds; no response took no time, which wrk2 prints as nan."""
+    return 0.0 if value.endswith("nan") else float(value) * _TIME_US[unit]
 
 
 def _odd(name: str, line: str, what: str) -> WrkOutputError:

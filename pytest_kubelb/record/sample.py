@@ -9,7 +9,7 @@ from pytest_kubelb.load import json_fields
 from pytest_kubelb.load.result import WrkResult
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 VALIDITIES: Final = ("valid", "warmup", "stalled", "contaminated", "failed")
 """What a run can be: only `valid` ones are judged."""
@@ -73,9 +73,11 @@ class Series:
     point: Mapping[str, str | int]
     """The point's axes by name."""
     samples: tuple[Sample, ...]
-    """All runs, whatever their validity."""
+    """All runs under one provisioning, whatever their validity."""
     tolerance: float
     """Largest CV at which the point counts as repeatable: 0.05 is 5 %."""
+    measured_anew: tuple[tuple[Sample, ...], ...] = ()
+    """The runs of further provisionings, made because the first looked slower than the baseline."""
 
     @property
     def failed(self) -> tuple[Sample, ...]:
@@ -85,8 +87,17 @@ class Series:
     @property
     def valid_rps(self) -> tuple[float, ...]:
         """Requests per second of the valid runs."""
-        return tuple(
-            sample.result.rps
-            for sample in self.samples
-            if sample.validity == "valid" and sample.result is not None
-        )
+        return valid_rps(self.samples)
+
+    @property
+    def provisionings(self) -> tuple[tuple[float, ...], ...]:
+        """Requests per second of the valid runs of each provisioning that has one, the first first."""
+        groups = (valid_rps(samples) for samples in (self.samples, *self.measured_anew))
+        return tuple(group for group in groups if group)
+
+
+def valid_rps(samples: Iterable[Sample]) -> tuple[float, ...]:
+    """Give the requests per second of the runs that count."""
+    return tuple(
+        sample.result.rps for sample in samples if sample.validity == "valid" and sample.result is not None
+    )

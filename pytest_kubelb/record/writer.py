@@ -1,10 +1,13 @@
 """Append lines to a record. Touches the one file it is given.
 
-Each line is one write followed by fsync: what `append` has returned from is on the disk.
+Each line is one write followed by fsync: what `append` has returned from is on the disk. The file is locked while it is
+open, which tells others, such as `kubelb history prune`, that the session goes on.
 """
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import threading
@@ -46,6 +49,9 @@ class RecordWriter:
                 f"The record {path} cannot be made: {error.strerror}; make its folder writable."
             ) from error
         try:
+            # Some network file systems have no locks; there the age of the last line has to tell.
+            with contextlib.suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX)
             sync_folder(path.parent)
             self.append(start)
         except BaseException:

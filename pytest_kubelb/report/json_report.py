@@ -9,9 +9,10 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.record.exported import SCHEMA, SCHEMA_VERSION
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.reader import Note, read_record
 from pytest_kubelb.record.sample import Sample
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _PointKey: TypeAlias = tuple[tuple[str, str | int], ...]
-
-SCHEMA: Final = "pytest-kubelb-report"
-SCHEMA_VERSION: Final = 1
 
 
 def write(report: Mapping[str, object], destination: Path) -> None:

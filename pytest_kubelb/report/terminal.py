@@ -63,7 +63,34 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
     widths[0] = min(widths[0], max(room, _NARROWEST_POINT))
     lines = [gap.join(_aligned(row, widths)).rstrip() for row in cells]
     tolerances = ", ".join(f"{value:.2%}" for value in sorted({row.repeatability.tolerance for row in rows}))
-    return [*lines, *textwrap.wrap(_LEGEND.format(tolerances=tolerances), max(width, 20))]
+    legend = textwrap.wrap(_LEGEND.format(tolerances=tolerances), max(width, 20))
+    return [
+        *lines,
+        *legend,
+        *(line for note in _notes(ordered) for line in textwrap.wrap(note, max(width, 20))),
+    ]
+
+
+def _notes(rows: Sequence[Row]) -> list[str]:
+    """Give what the mean and the CV do not show, a sentence for each kind."""
+    drifts = [(row.id, row.repeatability.drift) for row in rows if row.repeatability.drift is not None]
+    told = {
+        "rising over their runs, so more warm-up may be needed (--kubelb-warmup auto)": [
+            f"{point} ({drift.change:+.1%})" for point, drift in drifts if drift.direction == "up"
+        ],
+        "falling over their runs": [
+            f"{point} ({drift.change:+.1%})" for point, drift in drifts if drift.direction == "down"
+        ],
+        "with collapsed runs (their numbers)": [
+            f"{row.id} ({', '.join(str(run + 1) for run in row.repeatability.collapsed)})"
+            for row in rows
+            if row.repeatability.collapsed
+        ],
+        "inconclusive, the runs are too few for their spread (--kubelb-max-runs)": [
+            row.id for row in rows if row.repeatability.verdict == "inconclusive"
+        ],
+    }
+    return [f"{what}: {', '.join(ids)}" for what, ids in told.items() if ids]
 
 
 def verdict_word(series: Series, repeatability: Repeatability) -> str:

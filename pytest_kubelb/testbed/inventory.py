@@ -120,10 +120,13 @@ class Inventory:
                 )
 
 
-def load(file: Path, *, plugged_in: Collection[str] = ()) -> Inventory:
+def load(
+    file: Path, *, plugged_in: Collection[str] = (), overrides: Mapping[str, object] | None = None
+) -> Inventory:
     """Read the inventory `file`.
 
-    `plugged_in` names backends that other plugins bring: their sections are passed on as they are.
+    `plugged_in` names backends that other plugins bring: their sections are passed on as they are. `overrides` are
+    read in place of what the file says: `backends.ipvs.scheduler` -> value.
     Raises ConfigError naming file, key, value and what is allowed.
     """
     file = Path(file).absolute()
@@ -136,6 +139,8 @@ def load(file: Path, *, plugged_in: Collection[str] = ()) -> Inventory:
     except (ValueError, RecursionError) as error:
         reason = str(error).rstrip(".")
         raise ConfigError(f"{file}: is not valid TOML in UTF-8 ({reason}): correct it there.") from error
+    for path, value in (overrides or {}).items():
+        _put(table, path, value)
     root = Section(file, "", table)
     root.allow("testbed", "roles", "cluster", "workload", "backends", "defaults")
     backends = root.section("backends")
@@ -156,6 +161,16 @@ def load(file: Path, *, plugged_in: Collection[str] = ()) -> Inventory:
         },
         defaults=_defaults(root.section("defaults", required=False)),
     )
+
+
+def _put(table: dict[str, object], path: str, value: object) -> None:
+    *sections, key = path.split(".")
+    for name in sections:
+        inner = table.setdefault(name, {})
+        if not isinstance(inner, dict):  # the file has a value where a section belongs, which is said later
+            return
+        table = inner
+    table[key] = value
 
 
 def _testbed(section: Section) -> Testbed:

@@ -118,6 +118,39 @@ def test_old_kernels_do_not_lose_the_first_packet_of_a_reused_port() -> None:
     assert sysctls_for((5, 9))["net.ipv4.vs.conn_reuse_mode"] == "1"
 
 
+def test_two_services_on_one_address_take_it_over_from_each_other_in_one_round_trip_each_time() -> None:
+    host = LoadBalancer()
+    before = host.state()
+    rr, lc = (
+        Ipvs(host, vip="192.168.0.111", port=8888, pod_port=80, scheduler=each) for each in ("rr", "lc")
+    )
+    trips = []
+    for ours, theirs, scheduler in ((rr, lc, "rr"), (lc, rr, "lc"), (rr, lc, "rr"), (rr, lc, "rr")):
+        ours.take_over(theirs)
+        ours.program(endpoints(3))
+        trips.append(len(host.trips))
+        assert parse_table(host.table)[KEY].options == ("-s", scheduler)
+        assert len(real_servers(host)) == 3
+    assert trips == [2, 3, 4, 4]
+    lc.clear()
+    assert host.state() != before, "what has to be put back has gone over to the other"
+    rr.clear()
+    assert host.state() == before
+
+
+def test_a_service_on_another_port_is_not_taken_over() -> None:
+    host = LoadBalancer()
+    before = host.state()
+    ours, theirs = backend(host), Ipvs(host, vip="192.168.0.111", port=8889, pod_port=80)
+    theirs.program(endpoints(1))
+    ours.take_over(theirs)
+    ours.program(endpoints(2))
+    assert len(parse_table(host.table)) == 2
+    ours.clear()
+    theirs.clear()
+    assert host.state() == before
+
+
 @given(
     st.text()
     | st.sampled_from(["%% table\n", "%% table\n%% sysctls\na = 1\n%% kernel\n6\n%% addresses\n[]\n"])

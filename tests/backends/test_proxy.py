@@ -112,6 +112,19 @@ def test_clear_puts_back_the_routes_that_were_there(host: Benchmarker, before: l
     assert host.ip("route", "show") == was
 
 
+def test_two_ways_to_one_cluster_ip_take_the_route_over_from_each_other(host: Benchmarker) -> None:
+    host.ip("route", "add", "10.254.0.10", "via", "192.168.0.1", "dev", "eth0")
+    was = host.ip("route", "show")
+    ways = [Proxy(host, cluster_ip="10.254.0.10", port=80, via=f"192.168.0.{n}") for n in (111, 112)]
+    for number, (ours, theirs) in enumerate([ways, ways[::-1]] * 2):
+        ours.take_over(theirs)
+        ours.activate()
+        assert f"via 192.168.0.{111 + number % 2}" in host.ip("route", "get", "10.254.0.10")
+    for each in ways:
+        each.clear()
+    assert host.ip("route", "show") == was
+
+
 def test_a_route_that_does_not_win_is_an_error_that_names_the_way_taken(host: Benchmarker) -> None:
     host.ip("route", "add", "table", "77", "default", "via", "192.168.0.7")
     host.ip("rule", "add", "priority", "5", "lookup", "77")

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_kubelb.cluster.manifests import Manifest
 from pytest_kubelb.cluster.resources import DEPLOYMENTS, NODES, PODS, SERVICES, Json, Resource, Target
+from pytest_kubelb.cluster.workload import Workload
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab.api.kubelet import PodFailure
 
@@ -88,6 +90,29 @@ def test_an_object_of_our_name_that_is_not_ours_is_an_error_and_stays(
     found = bench.api.find(kind, "kubelb", "bench")
     assert found is not None
     assert found["metadata"]["uid"] == made["metadata"]["uid"]
+
+
+def test_two_workloads_of_one_session_stand_side_by_side_with_pods_of_their_own(bench: Bench) -> None:
+    first = bench.workload()
+    second = Workload(bench.api, Manifest("s1", "bench", "nginx:1.27", name="kubelb-b"))
+    for workload in (first, second):
+        workload.deploy()
+    assert first.cluster_ip != second.cluster_ip
+    endpoints = [set(workload.scale(2, timeout_s=LIMIT_S)) for workload in (first, second)]
+    assert len(endpoints[0] | endpoints[1]) == 4
+    first.delete()
+    assert all(name.startswith("kubelb-b") for name in objects(bench))
+    second.delete()
+    assert objects(bench) == []
+
+
+def test_what_a_dead_session_left_under_another_name_is_removed_too(bench: Bench) -> None:
+    dead = Workload(bench.api, Manifest("dead", "bench", "nginx:1.27", name="kubelb-b"))
+    dead.deploy()
+    dead.scale(2, timeout_s=LIMIT_S)
+    bench.workload("s2").deploy()
+    assert "kubernetes: replacing deployments kubelb-b of session dead" in bench.events
+    assert objects(bench) == ["kubelb", "kubelb"]
 
 
 def test_what_a_dead_session_left_is_replaced_and_said_to_be(bench: Bench) -> None:

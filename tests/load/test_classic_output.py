@@ -142,3 +142,18 @@ def test_a_run_without_a_single_response_is_read_as_zero() -> None:
     )
     read = parse_classic_output(text)
     assert (read.rps, read.requests, read.latency.max_us, read.errors.read) == (0, 0, 0, 12)
+
+
+def test_percentiles_up_to_100_are_read_as_wrk2_prints_them() -> None:
+    text = REAL_OUTPUT.replace("     99%  201.00us", " 99.990%  201.00us\n100.000%    1.55ms")
+    read = parse_classic_output(text)
+    assert read.latency.percentiles_us == {"50": 78.0, "75": 92.0, "90": 110.0, "99.99": 201.0, "100": 1550.0}
+
+
+def test_figures_that_are_nan_without_a_response_are_zero_and_refused_otherwise() -> None:
+    nan = REAL_OUTPUT.replace("83.21us   39.87us   1.55ms   93.31%", "-nanus    -nanus   0.00us     -nan%")
+    with pytest.raises(WrkOutputError, match=r"'Latency' line .* has no figures, in spite of 50306 requests"):
+        parse_classic_output(nan)
+    silent = nan.replace("50306 requests", "0 requests").replace("45733.21", "0.00").replace("22.97k", "-nan")
+    read = parse_classic_output(silent)
+    assert (read.rps, read.latency.mean_us, read.latency.stdev_us) == (0, 0, 0)

@@ -15,6 +15,7 @@ def test_every_figure_is_a_property_with_its_unit_in_the_name() -> None:
         "kubelb_overlay": "host-gw",
         "kubelb_verdict": "repeatable",
         "kubelb_runs_valid": "3",
+        "kubelb_runs_collapsed": "0",
         "kubelb_runs_total": "4",
         "kubelb_rps_mean_req_per_s": "40000",
         "kubelb_rps_median_req_per_s": "40000",
@@ -24,7 +25,11 @@ def test_every_figure_is_a_property_with_its_unit_in_the_name() -> None:
         "kubelb_s_r_req_per_s": "1000",
         "kubelb_repeatability_limit_req_per_s": "2800",
         "kubelb_cv_percent": "2.5",
+        "kubelb_cv_low_percent": "1.64753",
+        "kubelb_cv_high_percent": "7.70196",
         "kubelb_tolerance_percent": "5",
+        "kubelb_drift_percent": "2.5",
+        "kubelb_drift_p": "1",
         "kubelb_rps_of_valid_runs_req_per_s": "39000.00 41000.00 40000.00",
     }
 

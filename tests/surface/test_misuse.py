@@ -53,6 +53,22 @@ def assert_refused(result: pytest.RunResult, sentence: str) -> None:
             ("--kubelb-order", "snake"),
             "--kubelb-order: 'snake' is unknown: choose from paired, block, random.",
         ),
+        (("--kubelb-precision", "0"), "--kubelb-precision: '0' is out of range*"),
+        (("--kubelb-max-drop", "5"), "--kubelb-max-drop: '5' is not a tolerance: write a percentage (5%)*"),
+        (
+            ("--kubelb-runs=9", "--kubelb-max-runs=8"),
+            "--kubelb-max-runs: at most 8 runs, and --kubelb-runs asks for 9*raise the one or lower the other.",
+        ),
+        (
+            ("--kubelb-warmup", "some"),
+            "--kubelb-warmup: 'some' is not allowed: write a whole number*, or auto.",
+        ),
+        (
+            ("--kubelb-on-inconclusive", "maybe"),
+            "--kubelb-on-inconclusive: 'maybe' is unknown: choose from pass, fail.",
+        ),
+        (("--kubelb-baseline", " "), "--kubelb-baseline: ' ' is empty: say which sessions*"),
+        (("--kubelb-baseline", "no-such-tag"), "--kubelb-baseline: *no-such-tag*"),
     ],
 )
 def test_a_bad_option_on_the_command_line_is_a_usage_error(

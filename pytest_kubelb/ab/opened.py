@@ -1,0 +1,164 @@
+"""Open what both sides need, each part once, and put it all back. Touches the testbed through its parts.
+
+Where the sides share something (hosts, cluster, pods, backend), it is the same for both: pods that sit on other nodes
+would be a difference nobody asked for. Sides that differ in image or port of the workload, or in the Service's port
+or address, have a Deployment and a Service each, which are both up all the time.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pytest_kubelb import backends, defaults
+from pytest_kubelb.ab.turn import OpenSide
+from pytest_kubelb.cluster.client import Api
+from pytest_kubelb.cluster.overlay import Overlay
+from pytest_kubelb.cluster.workload import Workload
+from pytest_kubelb.convergence import SCALE_TIMEOUT_S
+from pytest_kubelb.holding import manifest_of
+from pytest_kubelb.matrix import Point
+from pytest_kubelb.measuring import LoadGenerator
+from pytest_kubelb.testbed.hosts import Hosts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from pytest_kubelb.ab.request import Request
+    from pytest_kubelb.ab.side import Side
+    from pytest_kubelb.backends.base import Backend
+    from pytest_kubelb.cluster.endpoints import Endpoint
+    from pytest_kubelb.cluster.manifests import Manifest
+    from pytest_kubelb.holding import OnEvent
+    from pytest_kubelb.testbed.inventory import Inventory
+
+_T = TypeVar("_T")
+
+
+@contextmanager
+def open_sides(
+    sides: Sequence[Side], request: Request, session: str, on_event: OnEvent
+) -> Iterator[tuple[OpenSide, OpenSide]]:
+    """Open the testbed of both sides with their pods up; no backend is programmed yet.
+
+    At the end everything is put back, the last first. Raises TestbedError.
+    """
+    with ExitStack() as stack:
+        parts = _Parts(stack, sides, session, on_event)
+        parts.connect()
+        a, b = (parts.open(side, request.pods, request.overlay) for side in sides)
+        a.meet(b)
+        b.meet(a)
+        yield a, b
+
+
+class _Parts:
+    """The parts that have been opened, each under what tells it from others; `stack` puts them back."""
+
+    def __init__(self, stack: ExitStack, sides: Sequence[Side], session: str, on_event: OnEvent) -> None:
+        self._stack = stack
+        self._sides = sides
+        self._session = session
+        self._on_event = on_event
+        self._opened: dict[object, Any] = {}
+        self._deployed: list[tuple[object, Manifest]] = []
+
+    def connect(self) -> None:
+        """Connect to every host that is used, and note its facts."""
+        used: dict[Path, list[str]] = {}
+        for side in self._sides:
+            roles = side.inventory.roles
+            used.setdefault(_ssh_config(side), []).extend((roles.load_balancer, roles.benchmarker))
+        for config, repeated in used.items():
+            names = tuple(dict.fromkeys(repeated))
+            hosts = self._stack.enter_context(Hosts(config, names))
+            self._opened["hosts", config] = hosts
+            self._on_event("testbed", dict(defaults.pytest_kubelb_host_facts(hosts, names)))
+
+    def open(self, side: Side, pods: int, overlay: str) -> OpenSide:
+        """Open one side: its pods run when this returns."""
+        inventory = side.inventory
+        hosts = self._opened["hosts", _ssh_config(side)]
+        benchmarker = hosts[inventory.roles.benchmarker]
+        workload, endpoints = self._pods(side, pods, overlay)
+        if inventory.proxy is not None:
+            # Where the other side's Service has the address, the cluster chose one.
+            inventory = replace(inventory, proxy=replace(inventory.proxy, cluster_ip=workload.cluster_ip))
+        return OpenSide(
+            side.letter,
+            Point(side.backend, pods, overlay),
+            benchmarker,
+            self._backend(side.backend, inventory, hosts, workload),
+            self._load(benchmarker),
+            endpoints,
+            self._on_event,
+        )
+
+    def _pods(self, side: Side, pods: int, overlay: str) -> tuple[Workload, tuple[Endpoint, ...]]:
+        cluster = (side.inventory.cluster.kubeconfig.resolve(), side.inventory.cluster.context)
+        api = self._once(("api", cluster), lambda: self._api(side.inventory))
+        self._once(("overlay", cluster), lambda: self._overlay(api, overlay))
+        manifest = manifest_of(side.inventory, self._session)
+
+        def deploy() -> tuple[Workload, tuple[Endpoint, ...]]:
+            workload = Workload(api, self._beside_others(cluster, manifest, side.letter))
+            self._stack.callback(workload.delete)
+            workload.deploy()
+            return workload, workload.scale(pods, timeout_s=SCALE_TIMEOUT_S)
+
+        return self._once(("workload", cluster, manifest), deploy)
+
+    def _beside_others(self, cluster: object, manifest: Manifest, letter: str) -> Manifest:
+        """Give the manifest under a name and an address that the other side has not taken."""
+        if any(
+            (cluster, manifest.cluster_ip) == (where, other.cluster_ip) for where, other in self._deployed
+        ):
+            manifest = replace(manifest, cluster_ip=None)
+        if self._deployed:
+            manifest = replace(manifest, name=f"{manifest.name}-{letter}")
+        self._deployed.append((cluster, manifest))
+        return manifest
+
+    def _api(self, inventory: Inventory) -> Api:
+        def note(text: str) -> None:
+            self._on_event("kubernetes", {"text": text})
+
+        cluster = inventory.cluster
+        return self._stack.enter_context(Api(cluster.kubeconfig, cluster.context, on_event=note))
+
+    def _overlay(self, api: Api, name: str) -> Overlay:
+        overlay = Overlay(api)
+        self._stack.callback(overlay.restore)
+        overlay.set(name)
+        return overlay
+
+    def _backend(self, name: str, inventory: Inventory, hosts: Hosts, workload: Workload) -> Backend:
+        def make() -> Backend:
+            backend = backends.load(name).on_testbed(inventory, hosts)
+            self._stack.callback(backend.clear)
+            return backend
+
+        roles = inventory.roles
+        spec = {"ipvs": inventory.ipvs, "proxy": inventory.proxy}.get(name)
+        return self._once((name, id(hosts), roles.load_balancer, roles.benchmarker, spec, id(workload)), make)
+
+    def _load(self, benchmarker: Any) -> LoadGenerator:
+        def make() -> LoadGenerator:
+            load = LoadGenerator(benchmarker, self._session)
+            self._stack.callback(load.remove)
+            return load
+
+        return self._once(("load", id(benchmarker)), make)
+
+    def _once(self, key: object, make: Callable[[], _T]) -> _T:
+        if key not in self._opened:
+            self._opened[key] = make()
+        found: _T = self._opened[key]
+        return found
+
+
+def _ssh_config(side: Side) -> Path:
+    # Two inventories of one testbed may name it along two ways.
+    return side.inventory.testbed.ssh_config.resolve()

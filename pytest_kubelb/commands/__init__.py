@@ -1,0 +1,1 @@
+"""The sub-commands of `kubelb`, one module each: `add` makes its parser, and its function runs it."""

@@ -1,0 +1,1 @@
+"""The verdicts of a session outside pytest: what is judged, the words, the exit code, and how they are shown. Pure."""

@@ -1,0 +1,159 @@
+"""The verdicts on a recorded session: the same as pytest gives at its end, out of the same parts. Pure.
+
+Against the baseline an item is judged by all provisionings of its point until then, those of earlier passes included.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from pytest_kubelb.comparing import NotJudged
+from pytest_kubelb.gate.outcome import Finding, Outcome, PointOutcome, Rules, SweepOutcome
+from pytest_kubelb.gate.plain import plain
+from pytest_kubelb.record.points import PointKey, point_key
+from pytest_kubelb.verdict import ceiling, regression, repeatability
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_kubelb.comparing import Comparison, Judgement
+    from pytest_kubelb.gate.session import Item, Measured
+    from pytest_kubelb.verdict.repeatability import Repeatability
+
+    Cells: TypeAlias = Mapping[PointKey, Sequence[Sequence[float]]]  # the valid rps of each provisioning
+
+NO_BASELINE: Final = "baseline: none was given, so nothing is judged against one (--baseline last:5 would be)"
+
+
+def judge(
+    measured: Measured,
+    comparison: Comparison | None,
+    rules: Rules,
+    source: str,
+    notes: Sequence[str] = (),
+) -> Outcome:
+    """Judge every item, every backend's sweep, and the session; `comparison` is None when no baseline was asked for.
+
+    `source` is the file it comes from, and `notes` are what else to say of what was read, a sentence each.
+    Raises ValueError for numbers that cannot be judged.
+    """
+    together: dict[PointKey, list[Sequence[float]]] = {}
+    points = []
+    spreads = [_spread(item, rules) for item in measured.items]
+    ceilings = _ceilings(measured.items, spreads)
+    for item, spread in zip(measured.items, spreads, strict=True):
+        groups = together.setdefault(point_key(item.series.point), [])
+        groups.extend(item.series.provisionings)
+        max_drop = rules.max_drop or item.max_drop
+        judged = None
+        if comparison is not None:
+            judged = comparison.judge(
+                item.series.point, groups if item.series.provisionings else [], max_drop
+            )
+        findings = _worst_first([*_of_judgement(item.id, judged), *_of_spread(item, spread)])
+        points.append(
+            PointOutcome(item.id, item.series, spread, judged, max_drop, item.id in ceilings, findings)
+        )
+    sweeps = () if comparison is None else _sweeps(together, comparison, rules.max_drop or measured.max_drop)
+    missing = () if comparison is None else comparison.missing(item.series.point for item in measured.items)
+    of_baseline = () if comparison is None else comparison.notes
+    said = (*measured.notes, *_about(measured), *notes, *of_baseline)
+    return Outcome(
+        source=plain(source),
+        measured=measured,
+        points=tuple(points),
+        sweeps=tuple(sweeps),
+        title=NO_BASELINE if comparison is None else plain(comparison.title),
+        compared=comparison is not None,
+        missing=tuple(plain(each) for each in missing),
+        notes=tuple(plain(each) for each in said),
+        rules=rules,
+    )
+
+
+def _spread(item: Item, rules: Rules) -> Repeatability:
+    series = item.series
+    return repeatability.judge(series.valid_rps, tolerance=rules.tolerance or series.tolerance)
+
+
+def _of_spread(item: Item, spread: Repeatability) -> list[Finding]:
+    if sentence := unspoken(item):
+        return [Finding("unrepeatable", sentence)]
+    if spread.verdict == "repeatable":
+        return []
+    return [Finding(spread.verdict, repeatability.sentence(item.id, item.series.valid_rps, spread))]
+
+
+def _of_judgement(label: str, judged: Judgement | None) -> list[Finding]:
+    match judged:
+        case NotJudged(reason):
+            return [Finding("not judged", plain(f"{label} is not judged against the baseline: {reason}."))]
+        case regression.Regression(verdict="regression"):
+            return [Finding("regression", regression.sentence(label, judged))]
+        case regression.Regression(verdict="retest" | "inconclusive"):
+            return [Finding("inconclusive", regression.sentence(label, judged))]
+    return []
+
+
+def unspoken(item: Item) -> str | None:
+    """Give the sentence for runs that failed or of which none is valid; None when there are enough."""
+    series = item.series
+    if not series.failed and series.valid_rps:
+        return None
+    runs = [sample for sample in series.samples if sample.validity != "warmup"]
+    reasons = [plain(sample.reason) for sample in runs if sample.reason]
+    why = f" (the last reason: {reasons[-1]})" if reasons else ""
+    return (
+        f"{item.id}: {len(series.valid_rps)} of {len(runs)} runs are valid{why}, and they do not speak for the "
+        "others: look at the reasons in the record and measure the point again."
+    )
+
+
+def _sweeps(together: Cells, comparison: Comparison, max_drop: float) -> list[SweepOutcome]:
+    backends: dict[str, list[PointKey]] = {}
+    for key in together:
+        if isinstance(name := dict(key).get("backend"), str):
+            backends.setdefault(name, []).append(key)
+    found = []
+    for name, keys in backends.items():
+        judged = comparison.judge_sweep([(dict(key), together[key]) for key in keys], max_drop)
+        label = f"the sweep through {plain(name)}"
+        if isinstance(judged, NotJudged):
+            findings = _of_judgement(label, judged)
+        else:
+            findings = _of_judgement(f"{label} ({len(judged.points)} points)", judged.overall)
+        found.append(SweepOutcome(plain(name), judged, tuple(findings)))
+    return found
+
+
+def _ceilings(items: Sequence[Item], spreads: Sequence[Repeatability]) -> set[str]:
+    """Give the ids of the items at a ceiling; the backends of one overlay and tuning share what limits them."""
+    sweeps: dict[PointKey, dict[str, tuple[Repeatability, Sequence[float]]]] = {}
+    for item, spread in zip(items, spreads, strict=True):
+        shared = {name: value for name, value in item.series.point.items() if name not in ("backend", "pods")}
+        sweeps.setdefault(point_key(shared), {})[item.id] = (spread, item.series.valid_rps)
+    return {label for sweep in sweeps.values() for label in ceiling.at_ceiling(_may_be_at_one(sweep))}
+
+
+def _may_be_at_one(sweep: Mapping[str, tuple[Repeatability, Sequence[float]]]) -> dict[str, Sequence[float]]:
+    """Leave out what varies too much for a ceiling, which is nearly all; the highest stays, to measure height by."""
+    top = max(sweep, key=lambda label: sweep[label][0].median or 0.0)
+    return {
+        label: rps
+        for label, (spread, rps) in sweep.items()
+        if label == top or (spread.cv is not None and spread.cv <= ceiling.LARGEST_CV)
+    }
+
+
+def _about(measured: Measured) -> list[str]:
+    if measured.exit_code is None:
+        return ["The session has no end: it was killed or still goes on, so points may be missing."]
+    if measured.exit_code not in (0, 1):
+        said = f"The session ended with pytest's exit code {measured.exit_code}"
+        return [f"{said}: it did not come to its own end, so points may be missing."]
+    return []
+
+
+def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    order = ("regression", "unrepeatable", "inconclusive", "not judged")
+    return tuple(sorted(findings, key=lambda finding: order.index(finding.kind)))

@@ -1,0 +1,97 @@
+"""Read a JSON report, the file of `--kubelb-json`, as the lines of the record it was made from.
+
+Touches the one file it is given, for reading. The format is the one that `report/json_report.py` writes. A report is
+one JSON value, so one report at a time is in memory as a whole; records are not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.load import json_fields
+from pytest_kubelb.load.excerpt import excerpt
+from pytest_kubelb.record.lines import Event, Line, SessionEnd, SessionStart, Verdict
+from pytest_kubelb.record.reader import Note
+from pytest_kubelb.record.sample import Sample
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SCHEMA: Final = "pytest-kubelb-report"
+SCHEMA_VERSION: Final = 1
+
+
+def read_report(path: Path) -> Iterator[Line | Note]:
+    """Give the lines of the record behind a report: the session, then all events, runs and verdicts, then the end.
+
+    Fields that are not known are ignored, since hooks may add some. Raises KubelbError that names the file when it
+    cannot be read, is no JSON report of ours, or is one of a later version.
+    """
+    try:
+        yield from _lines(_decoded(path), path)
+    except ValueError as error:
+        raise _not_ours(path, str(error)) from error
+
+
+def is_report(path: Path) -> bool:
+    """Tell whether a JSON file is a report of ours, whatever its version. Raises KubelbError."""
+    try:
+        return _decoded(path).get("schema") == SCHEMA
+    except ValueError:
+        return False
+
+
+def _decoded(path: Path) -> dict[str, object]:
+    try:
+        return json_fields.decode_object(path.read_bytes())
+    except OSError as error:
+        raise KubelbError(
+            f"The JSON report {path} cannot be read: {error.strerror}; give a file that --kubelb-json wrote."
+        ) from error
+
+
+def _lines(report: json_fields.JsonObject, path: Path) -> Iterator[Line | Note]:
+    if report.get("schema") != SCHEMA:
+        raise ValueError(f"'schema' is {excerpt(report.get('schema'))}, not {SCHEMA!r}")
+    version = json_fields.count(report, "schema_version")
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise ValueError(
+            f"'schema_version' is {version}, and this version reads 1 to {SCHEMA_VERSION}: update it"
+        )
+    session = json_fields.optional_mapping(report, "session")
+    if session is None:
+        yield Note(f"{path}: the report is empty: its session ended before anything was recorded.")
+        return
+    yield SessionStart(
+        session=json_fields.text(session, "id"),
+        started=json_fields.text(session, "started"),
+        facts=json_fields.mapping(session, "facts"),
+        settings=json_fields.mapping(report, "settings"),
+        schema_version=json_fields.count(session, "record_schema_version"),
+    )
+    yield from map(Event.from_json, _objects(report, "events"))
+    for point in _objects(report, "points"):
+        axes = {"point": json_fields.axes(point, "point")}
+        for run in _objects(point, "runs"):
+            yield Sample.from_json({**run, **axes})
+        for verdict in _objects(point, "verdicts"):
+            yield Verdict.from_json({**verdict, **axes})
+    ended = json_fields.optional_text(session, "ended")
+    if ended is not None:
+        yield SessionEnd(ended, json_fields.count(session, "exit_code"))
+
+
+def _objects(fields: json_fields.JsonObject, key: str) -> list[dict[str, object]]:
+    values = fields.get(key)
+    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
+        raise ValueError(f"{key!r} is {excerpt(values)}, not a list of objects")
+    return values
+
+
+def _not_ours(path: Path, what: str) -> KubelbError:
+    return KubelbError(
+        f"{path} is no JSON report of pytest-kubelb: {what}; give a file that --kubelb-json wrote, "
+        "or the record.jsonl of a session."
+    )

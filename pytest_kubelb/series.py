@@ -1,0 +1,82 @@
+"""All runs of one point: made, recorded, and made again where the baseline makes them suspect.
+
+Touches the testbed and the record through what it is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from pytest_kubelb import sampling, stash
+from pytest_kubelb.errors import KubelbError, TestbedError
+from pytest_kubelb.measuring import lost
+from pytest_kubelb.record.sample import Sample, Series
+
+if TYPE_CHECKING:
+    import pytest
+
+    from pytest_kubelb.convergence import Target
+    from pytest_kubelb.fixtures import Testbed
+    from pytest_kubelb.settings import Settings
+
+
+class PointRuns:
+    """The runs of one item at one point."""
+
+    def __init__(self, config: pytest.Config, testbed: Testbed, target: Target, settings: Settings) -> None:
+        self._config = config
+        self._testbed = testbed
+        self._target = target
+        self._settings = settings
+        self._comparison = config.stash.get(stash.COMPARISON, None)
+
+    def make(self) -> Series:
+        """Make and record the runs; when the baseline calls for it, again under a fresh provisioning.
+
+        Ends early when the testbed is lost, which it then counts as.
+        """
+        point = self._target.point
+        series = Series(point.axes(), self._provisioning(self._target), self._settings.tolerance)
+        if self._comparison:
+            self._comparison.loaded(series.point, series.samples)
+        while (
+            self._comparison
+            and not self._testbed.broken
+            and self._comparison.wants_more(series, self._settings)
+        ):
+            again = len(series.measured_anew) + 1
+            # Beyond the passes, and apart for each of them.
+            number = point.provisioning + again * self._settings.passes
+            try:
+                target = self._testbed.in_order().convergence.converge(replace(point, provisioning=number))
+            except KubelbError as error:
+                self._testbed.break_(error)
+                break
+            series = replace(series, measured_anew=(*series.measured_anew, self._provisioning(target)))
+        return series
+
+    def _provisioning(self, target: Target) -> tuple[Sample, ...]:
+        prior = self._comparison.prior(target.point.axes()) if self._comparison else None
+        return sampling.sample(lambda index, warmup: self._run(target, index, warmup), self._settings, prior)
+
+    def _run(self, target: Target, index: int, warmup: bool) -> Sample | None:
+        if self._testbed.broken:
+            return None
+        try:
+            sample: Sample = self._config.hook.pytest_kubelb_run_load(
+                config=self._config,
+                load=self._testbed.in_order().load,
+                target=target,
+                settings=self._settings,
+                number=index,
+                warmup=warmup,
+            )
+        except TestbedError as error:
+            self._testbed.break_(error)
+            sample = lost(target, error, number=index)
+        try:
+            self._config.stash[stash.WRITER].append(sample)
+        except KubelbError as error:  # the disk is full: measuring on would lose every run
+            self._testbed.break_(error)
+        return sample

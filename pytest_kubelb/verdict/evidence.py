@@ -1,0 +1,70 @@
+"""Two hypotheses about a point's level are weighed: it fell by the limit or more, or it did not fall. Touches nothing.
+
+A sequential test (Wald, Ann. Math. Stat. 16 (1945) 117) with a last stage: enough odds for the second is a pass;
+enough for the first, confirmed by a fresh provisioning, is a regression; between them the point is measured again.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from pytest_kubelb.verdict import shift
+
+Verdict: TypeAlias = Literal["pass", "regression", "retest", "inconclusive"]
+
+MOST_CANDIDATES: Final = 3
+"""The first measurement and two more: with a third the power at -5 % of an unstable point rises from 60 to 75 %."""
+CONFIRMED_ODDS: Final = {2: 2.5, 3: 2.0}
+"""Odds for a drop that make a regression, by the candidate's provisionings: the last has to decide, so it asks less."""
+PASS_ODDS: Final = {1: 7.0, 2: 4.0, 3: 4.0}
+"""Odds against a drop that make a pass, by the candidate's provisionings: dearer before a second look was taken."""
+REDEPLOYMENT: Final = 2.5
+"""Session-to-session SD over run-to-run SD: two to four on the testbeds looked at, and the posterior corrects it."""
+REDEPLOYMENT_LOG_SD: Final = 0.7
+"""How well that ratio is known (ln): a factor of two either way."""
+QUIET: Final = 0.002
+"""Levels move by 0.2 % even where runs do not scatter, as at a ceiling."""
+UNKNOWN: Final = shift.Prior(math.log(0.012), 0.9)
+"""Session-to-session SD where no session has two runs: 1.2 %, give or take a factor of 2.5."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A point before it is judged: the levels of both sides (ln), and what they say."""
+
+    baseline: shift.Group
+    candidates: shift.Group
+    moved: shift.Shift
+    log_odds: float
+    confirmed: bool
+    """More than half of the candidate's provisionings, and each of two, lie below half of the limit on their own."""
+
+
+def prior(run_sd: float | None) -> shift.Prior:
+    """Give what the run-to-run SD (ln) says about the session-to-session SD."""
+    if run_sd is None:
+        return UNKNOWN
+    return shift.Prior(math.log(math.hypot(REDEPLOYMENT * run_sd, QUIET)), REDEPLOYMENT_LOG_SD)
+
+
+def weigh(baseline: shift.Group, candidates: shift.Group, known: shift.Prior, max_drop: float) -> Evidence:
+    """Weigh the levels of both sides against each other."""
+    moved = shift.between(baseline, candidates, known)
+    # The middle of the candidate's levels, and of two the better one: no single bad provisioning can confirm itself.
+    own = statistics.median_high(candidates.levels) - statistics.median(baseline.levels)
+    limit = math.log1p(-max_drop)
+    confirmed = len(candidates.levels) > 1 and own < math.log1p(-max_drop / 2)
+    return Evidence(baseline, candidates, moved, moved.log_odds(limit), confirmed)
+
+
+def decide(evidence: Evidence) -> Verdict:
+    """Decide about a point by its own sessions."""
+    taken = min(len(evidence.candidates.levels), MOST_CANDIDATES)
+    if evidence.log_odds < -math.log(PASS_ODDS[taken]):
+        return "pass"
+    if evidence.confirmed and evidence.log_odds > math.log(CONFIRMED_ODDS[taken]):
+        return "regression"
+    return "retest" if taken < MOST_CANDIDATES else "inconclusive"

@@ -1,0 +1,1 @@
+"""Tests of the gate: what is judged, and how it is shown."""

@@ -1,0 +1,157 @@
+"""The regression gate of a whole sweep."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_kubelb.verdict import protocol
+from pytest_kubelb.verdict.regression import judge
+from pytest_kubelb.verdict.sweep import judge_sweep
+
+Cells = dict[str, tuple[list[list[float]], list[list[float]]]]
+
+
+def sweep(
+    *, points: int = 20, sessions: int = 5, scatter: float = 0.005, drops: dict[int, float] | None = None,
+    everywhere: float = 0.0, candidates: int = 1, seed: int = 1,
+) -> Cells:  # fmt: skip
+    rng = random.Random(seed)  # noqa: S311  reproducible noise, no secret
+
+    def session(centre: float) -> list[float]:
+        middle = centre * math.exp(rng.gauss(0, scatter))
+        return [middle * math.exp(rng.gauss(0, scatter / 3)) for _ in range(5)]
+
+    cells: Cells = {}
+    for number in range(points):
+        level = 10_000.0 * (1 + number)
+        slow = level * (1 - (drops or {}).get(number, everywhere))
+        baseline = [session(level) for _ in range(sessions)]
+        cells[f"p{number:02}"] = (baseline, [session(slow) for _ in range(candidates)])
+    return cells
+
+
+def test_a_sweep_that_did_not_move_passes() -> None:
+    judged = judge_sweep(sweep())
+    assert judged.overall.verdict == "pass"
+    assert {point.verdict for point in judged.points.values()} == {"pass"}
+    assert list(judged.points) == [f"p{number:02}" for number in range(20)]
+
+
+def test_a_small_drop_everywhere_is_seen_by_the_aggregate_at_the_first_measurement() -> None:
+    judged = judge_sweep(sweep(everywhere=0.03, scatter=0.01))
+    assert judged.overall.verdict == "regression"
+    assert judged.overall.change == pytest.approx(-0.03, abs=0.006)
+    assert all(point.verdict != "regression" for point in judged.points.values())
+
+
+def test_one_slow_point_is_measured_again_and_then_fails_the_sweep() -> None:
+    first = judge_sweep(sweep(drops={7: 0.06}))
+    assert [key for key, point in first.points.items() if point.verdict == "retest"] == ["p07"]
+    assert first.overall.verdict == "retest"
+    cells = sweep(drops={7: 0.06})
+    baseline, candidates = cells["p07"]
+    cells["p07"] = (baseline, candidates * 3)
+    second = judge_sweep(cells)
+    assert second.points["p07"].verdict == "regression"
+    assert second.overall.verdict == "regression"
+
+
+def test_one_odd_provisioning_does_not_move_the_aggregate() -> None:
+    cells = sweep(drops={3: 0.7})
+    cells["p03"][1].append([40_000.0] * 5)
+    cells["p03"][1].append([40_000.0] * 5)
+    judged = judge_sweep(cells)
+    assert judged.points["p03"].verdict != "regression"
+    assert judged.overall.change == pytest.approx(0, abs=0.008)
+    assert judged.overall.verdict != "regression"
+
+
+def test_a_few_points_do_not_make_an_aggregate_that_finds_a_drop_unconfirmed() -> None:
+    judged = judge_sweep(sweep(points=2, everywhere=0.06))
+    assert judged.overall.verdict == "retest"
+
+
+def test_points_may_have_different_numbers_of_sessions() -> None:
+    cells = sweep()
+    baseline, candidates = cells["p04"]
+    cells["p04"] = (baseline[-1:], candidates)
+    judged = judge_sweep(cells)
+    assert judged.points["p04"].sessions == 1
+    assert judged.overall.sessions == 5
+    assert judged.overall.verdict == "pass"
+
+
+def test_a_dead_baseline_of_one_point_leaves_the_others_judged() -> None:
+    cells = sweep()
+    cells["p04"] = ([[0.0] * 5] * 5, cells["p04"][1])
+    judged = judge_sweep(cells)
+    assert judged.points["p04"].verdict == "inconclusive"
+    assert judged.points["p05"].verdict == "pass"
+    only = judge_sweep({"p04": cells["p04"]})
+    assert only.overall.verdict == "inconclusive"
+
+
+def test_a_dead_candidate_is_suspected() -> None:
+    cells = sweep()
+    cells["p04"] = (cells["p04"][0], [[0.0] * 5])
+    assert judge_sweep(cells).points["p04"].verdict == "retest"
+
+
+def test_a_bad_point_is_named() -> None:
+    cells = sweep(points=3)
+    cells["p01"] = ([], [[1.0]])
+    with pytest.raises(ValueError, match="point p01: the baseline has no session"):
+        judge_sweep(cells)
+    with pytest.raises(ValueError, match="no points"):
+        judge_sweep({})
+    with pytest.raises(ValueError, match="max_drop"):
+        judge_sweep(sweep(points=3), max_drop=0)
+
+
+def test_an_unstable_point_that_is_not_suspected_is_inconclusive_and_not_measured_again() -> None:
+    cells = sweep()
+    cells["p09"] = ([[1000.0], [900.0], [1090.0], [950.0], [1060.0]], [[985.0]])
+    assert judge(*cells["p09"]).verdict == "retest"
+    assert judge_sweep(cells).points["p09"].verdict == "inconclusive"
+
+
+@given(st.integers(0, 2**32), st.floats(1e-3, 1e3))
+@settings(max_examples=20, deadline=None)
+def test_the_unit_of_a_sweep_does_not_matter(seed: int, factor: float) -> None:
+    cells = sweep(points=8, scatter=0.01, everywhere=0.01, seed=seed)
+    scaled = {
+        key: (
+            [[run * factor for run in runs] for runs in old],
+            [[run * factor for run in runs] for runs in new],
+        )
+        for key, (old, new) in cells.items()
+    }
+    judged, again = judge_sweep(cells), judge_sweep(scaled)
+    assert again.overall.change == pytest.approx(judged.overall.change, abs=1e-6)
+    assert again.overall.odds == pytest.approx(judged.overall.odds, rel=1e-3)
+
+
+@given(st.integers(0, 2**32), st.floats(0.6, 1.0))
+@settings(max_examples=20, deadline=None)
+def test_a_larger_drop_everywhere_never_turns_a_regression_into_a_pass(seed: int, factor: float) -> None:
+    cells = sweep(points=8, scatter=0.01, everywhere=0.03, seed=seed)
+    slower = {
+        key: (old, [[run * factor for run in runs] for runs in new]) for key, (old, new) in cells.items()
+    }
+    if judge_sweep(cells).overall.verdict == "regression":
+        assert judge_sweep(slower).overall.verdict == "regression"
+
+
+def test_the_protocol_answers_a_sweep() -> None:
+    cells = sweep(everywhere=0.05)
+    question = {"cells": {key: {"baseline": old, "candidate": new[0]} for key, (old, new) in cells.items()}}
+    answer = json.loads(json.dumps(protocol.answer(question), allow_nan=False))
+    assert answer["overall"] == "regression"
+    assert set(answer["verdicts"]) == set(cells)
+    assert protocol.decide_suite(cells)["*"] == "regression"
