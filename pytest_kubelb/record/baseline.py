@@ -15,11 +15,13 @@ What is taken:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.record import fingerprint, history, levels, sources
+from pytest_kubelb.record.lines import SessionStart
 from pytest_kubelb.record.points import point_key, point_text
 
 if TYPE_CHECKING:
@@ -170,15 +172,17 @@ class _Chosen:
 
     def _read(self, source: sources.Source) -> SessionLevels | None:
         try:
-            session = levels.read(source.lines())
+            lines = source.lines()
+            first = next(lines, None)
+            if isinstance(first, SessionStart) and first.session == self._current:
+                return None
+            session = levels.read(chain([] if first is None else [first], lines))
         except KubelbError as error:
             if source.named:
                 raise
             self._notes.append(f"Left out of the baseline: {error}")
             return None
         self._notes.extend(session.notes)
-        if session.session == self._current:
-            return None
         if not source.named and (session.end is None or session.end.exit_code not in history.JUDGED):
             self._notes.append(f"Session {session.session} is left out of the baseline: it {_end(session)}.")
             return None

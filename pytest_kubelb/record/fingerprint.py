@@ -101,12 +101,10 @@ def compare(baseline: Fingerprint, current: Fingerprint) -> tuple[Difference, ..
     Missing on both sides is equal. Points and hosts' facts are compared where both sessions have the point or the
     host; another set of hosts is a difference in itself.
     """
-    ours, theirs = dict(_leaves(current)), dict(_leaves(baseline))
     shared = {name: _names(baseline, name) & _names(current, name) for name in ("hosts", "points")}
+    ours, theirs = (dict(_leaves(_part(each, shared))) for each in (current, baseline))
     found = []
     for path in sorted(ours.keys() | theirs.keys()):
-        if path[0] in shared and len(path) > 1 and path[1] not in shared[path[0]]:
-            continue
         before, now = theirs.get(path), ours.get(path)
         if not _equal(path, before, now):
             unknown = path not in ours or path not in theirs
@@ -200,6 +198,16 @@ def _leaves(value: Fingerprint, path: tuple[str, ...] = ()) -> Iterator[tuple[tu
             yield from _leaves(item, (*path, name))
         elif item is not None:
             yield (*path, name), item
+
+
+def _part(fingerprint: Fingerprint, kept: Mapping[str, set[str]]) -> dict[str, object]:
+    """Give the fingerprint with only the `kept` names in the sections that are kept in part."""
+    return {
+        name: {key: value[key] for key in value if key in kept[name]}
+        if name in kept and isinstance(value, dict)
+        else value
+        for name, value in fingerprint.items()
+    }
 
 
 def _names(fingerprint: Fingerprint, section: str) -> set[str]:

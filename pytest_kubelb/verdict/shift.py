@@ -1,8 +1,8 @@
 """How far has the level moved? The posterior of the change between two groups of sessions. Touches nothing.
 
 Model, all in ln(rps): the sessions of the baseline scatter around m, those of the candidate around m + D, both
-with the same session-to-session scale s, as Student's t with 3 degrees of freedom: heavy tails, because one
-session in ten is an odd one, and it must neither hide nor fake a change (Lange, Little, Taylor, "Robust
+with the same session-to-session scale s, as Student's t with 3 degrees of freedom: heavy tails, because an odd
+session now and then must neither hide nor fake a change (Lange, Little, Taylor, "Robust
 statistical modeling using the t distribution", JASA 84 (1989) 881). m and D are flat; ln s has a normal prior
 that the caller takes from the runs and, in a sweep, from the neighbouring points (empirical Bayes, as Smyth,
 Stat. Appl. Genet. Mol. Biol. 3 (2004) 3). All is integrated on a grid; given s, D is close to normal.

@@ -39,7 +39,7 @@ AGGREGATE_LIMIT: Final = 0.6
 FEWEST_AGGREGATED: Final = 5
 """Points that an aggregate needs to find a drop by itself: fewer do not confirm each other."""
 COMMON: Final = 0.003
-"""Session-to-session SD (ln) that the points share, beside their own: 0.1-0.9 % on the testbeds looked at."""
+"""Session-to-session SD (ln) that the points share, beside their own: aggregates move by 0.05-1.5 %."""
 COMMON_LOG_SD: Final = 0.5
 AGGREGATE_ODDS: Final = evidence.CONFIRMED_ODDS[2]
 """Odds for a drop of the aggregate: as for a confirmed point, since its provisionings confirm each other."""
@@ -183,7 +183,7 @@ def _overall(judged: Mapping[Key, Regression], points: Sequence[_Point], max_dro
         verdict = "regression"
     elif "retest" in found:
         verdict = "retest"
-    elif weighed.log_odds < -math.log(evidence.PASS_ODDS[1]):
+    elif weighed.log_odds < -math.log(evidence.PASS_ODDS):
         verdict = "pass"
     # More than half of a live baseline is live, so the higher of two middle levels is.
     centre = statistics.fmean(statistics.median_high(old.log_rps for old in each.live.old) for each in points)
