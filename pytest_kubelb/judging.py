@@ -96,7 +96,7 @@ def _id(item: pytest.Item) -> str:
 def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
     """Give why the point fails; None when it does not."""
     judged = outcome.judgement
-    if sentence := _unspoken(outcome.series, outcome.id):
+    if sentence := outcome.series.unspoken(outcome.id):
         return RepeatabilityError(sentence, pytrace=False)
     slower = isinstance(judged, regression.Regression) and judged.verdict == "regression"
     spread = repeatability.sentence(outcome.id, outcome.series.valid_rps, outcome.repeatability)
@@ -119,19 +119,6 @@ def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
             pytrace=False,
         )
     return None
-
-
-def _unspoken(series: Series, point_id: str) -> str | None:
-    """Give the sentence for runs that failed or of which none is valid; None when there are enough."""
-    if not series.failed and series.valid_rps:
-        return None
-    reasons = [sample.reason for sample in series.samples if sample.validity != "warmup" and sample.reason]
-    why = f" (the last reason: {reasons[-1]})" if reasons else ""
-    runs = sum(sample.validity != "warmup" for sample in series.samples)
-    return (
-        f"{point_id}: {len(series.valid_rps)} of {runs} runs are valid{why}, and they do not speak for the "
-        "others: look at the reasons in the record and measure the point again."
-    )
 
 
 def _compared(outcome: Outcome) -> str:

@@ -77,8 +77,8 @@ def _spread(item: Item, rules: Rules) -> Repeatability:
 
 
 def _of_spread(item: Item, spread: Repeatability) -> list[Finding]:
-    if sentence := unspoken(item):
-        return [Finding("unrepeatable", sentence)]
+    if sentence := item.series.unspoken(item.id):
+        return [Finding("unrepeatable", plain(sentence))]
     if spread.verdict == "repeatable":
         return []
     return [Finding(spread.verdict, repeatability.sentence(item.id, item.series.valid_rps, spread))]
@@ -93,20 +93,6 @@ def _of_judgement(label: str, judged: Judgement | None) -> list[Finding]:
         case regression.Regression(verdict="retest" | "inconclusive"):
             return [Finding("inconclusive", regression.sentence(label, judged))]
     return []
-
-
-def unspoken(item: Item) -> str | None:
-    """Give the sentence for runs that failed or of which none is valid; None when there are enough."""
-    series = item.series
-    if not series.failed and series.valid_rps:
-        return None
-    runs = [sample for sample in series.samples if sample.validity != "warmup"]
-    reasons = [plain(sample.reason) for sample in runs if sample.reason]
-    why = f" (the last reason: {reasons[-1]})" if reasons else ""
-    return (
-        f"{item.id}: {len(series.valid_rps)} of {len(runs)} runs are valid{why}, and they do not speak for the "
-        "others: look at the reasons in the record and measure the point again."
-    )
 
 
 def _sweeps(together: Cells, comparison: Comparison, max_drop: float) -> list[SweepOutcome]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.load import json_fields
 from pytest_kubelb.load.result import WrkResult
+from pytest_kubelb.verdict import validity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -94,6 +95,18 @@ class Series:
         """Requests per second of the valid runs of each provisioning that has one, the first first."""
         groups = (valid_rps(samples) for samples in (self.samples, *self.measured_anew))
         return tuple(group for group in groups if group)
+
+    def unspoken(self, point_id: str) -> str | None:
+        """Give why the valid runs do not speak for the others, as a sentence; None when they do."""
+        runs = [sample for sample in self.samples if sample.validity != "warmup"]
+        reasons = [sample.reason for sample in runs if sample.reason]
+        return validity.unspoken(
+            point_id,
+            runs=len(runs),
+            valid=len(self.valid_rps),
+            failed=len(self.failed),
+            last_reason=reasons[-1] if reasons else None,
+        )
 
 
 def valid_rps(samples: Iterable[Sample]) -> tuple[float, ...]:
