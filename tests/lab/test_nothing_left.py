@@ -37,7 +37,17 @@ MOMENTS = int(os.environ.get("KUBELB_TEST_KILLS", "10"))
 LONGEST_S = 13.0
 SEED = int(os.environ.get("KUBELB_TEST_SEED", time.time_ns() % 10**9))
 
-pytestmark = pytest.mark.usefixtures("lab_kernel")
+pytestmark = pytest.mark.usefixtures("lab_kernel", "labs_of_their_own")
+
+
+@pytest.fixture(scope="module")
+def labs_of_their_own() -> Iterator[None]:
+    """Keep the sessions of these tests out of a lab that somebody has up by hand."""
+    standing = launch.find()
+    claim = state.claim(standing.folder) if standing else None
+    yield
+    if claim is not None:
+        os.close(claim)
 
 
 @pytest.fixture

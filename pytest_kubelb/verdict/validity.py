@@ -1,0 +1,17 @@
+"""May the valid runs of a point speak for all of them? Touches nothing."""
+
+from __future__ import annotations
+
+
+def unspoken(point_id: str, *, runs: int, valid: int, failed: int, last_reason: str | None) -> str | None:
+    """Give why a point fails whose runs failed or of which none is valid, as a sentence; None when there is no such.
+
+    `runs` are all but the warm-up runs, `failed` counts the failed ones of all.
+    """
+    if not failed and valid:
+        return None
+    why = f" (the last reason: {last_reason})" if last_reason else ""
+    return (
+        f"{point_id}: {valid} of {runs} runs are valid{why}, and they do not speak for the "
+        "others: look at the reasons in the record and measure the point again."
+    )
