@@ -15,7 +15,7 @@ from pytest_kubelb.verdict import regression, sweep
 from pytest_kubelb.verdict.adaptive import Prior
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_kubelb.record.baseline import Baseline
@@ -39,11 +39,17 @@ class NotJudged:
 Judgement: TypeAlias = regression.Regression | NotJudged
 
 
-def compare(settings: Settings, root: Path, record: Path, points: int) -> Comparison:
+def compare(settings: Settings, root: Path, record: Path, points: Collection[Axes]) -> Comparison:
     """Read the baseline of a session whose record has its facts; `points` are to be judged. Raises KubelbError."""
     current = levels.read(read_record(record))
-    chosen = baseline.select(settings.baseline or "", root, current.session, against=current.fingerprint)
-    return Comparison(chosen, points)
+    chosen = baseline.select(
+        settings.baseline or "",
+        root,
+        current.session,
+        against=current.fingerprint,
+        points={point_key(axes) for axes in points},
+    )
+    return Comparison(chosen, len(points))
 
 
 class Comparison:
@@ -82,11 +88,15 @@ class Comparison:
             if wrong:
                 self._unlike.setdefault(key, {})[session.session] = wrong[0].sentence
 
-    def wants_more(self, series: Series, settings: Settings) -> bool:
-        """Tell whether the point has to be measured under a fresh provisioning before there is a verdict."""
-        if len(series.measured_anew) >= MOST_ANEW or not series.provisionings:
+    def wants_more(self, series: Series, earlier: Sequence[Sequence[float]], max_drop: float) -> bool:
+        """Tell whether the point has to be measured under a fresh provisioning before there is a verdict.
+
+        What `earlier` passes measured of it counts: the second pass is a fresh provisioning of the first.
+        """
+        groups = [*earlier, *series.provisionings]
+        if len(groups) > MOST_ANEW or not series.provisionings:
             return False
-        judged = self.judge(series.point, series.provisionings, settings.max_drop)
+        judged = self.judge(series.point, groups, max_drop)
         return isinstance(judged, regression.Regression) and judged.verdict == "retest"
 
     def judge(self, axes: Axes, provisionings: Sequence[Sequence[float]], max_drop: float) -> Judgement:
@@ -100,6 +110,9 @@ class Comparison:
             unlike = self._unlike.get(point_key(axes), {}).values()
             return NotJudged(next(iter(unlike), "the baseline has no valid run of it"))
         judged = regression.judge(sessions, provisionings, max_drop=max_drop)
+        if judged.verdict == "retest" and judged.change >= 0:
+            # Unsure, and not slower: that is not worth a fresh provisioning of a testbed.
+            return replace(judged, verdict="inconclusive")
         if judged.verdict == "regression" and judged.p > sweep.POINTS_LEVEL / self._family:
             # One point of many is not yet an alarm of the sweep: Bonferroni here, Holm when all are there.
             more = len(provisionings) <= MOST_ANEW

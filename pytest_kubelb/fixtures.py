@@ -145,7 +145,7 @@ def sweep(request: pytest.FixtureRequest) -> Callable[[], None]:
     from pytest_kubelb import sweeping
 
     backend: str = request.param
-    return lambda: sweeping.judge(request.config, backend)
+    return lambda: sweeping.judge(request.node, backend)
 
 
 def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
@@ -173,6 +173,6 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     if settings.baseline is not None:
         from pytest_kubelb import comparing
 
-        points = config.stash[stash.PLAN].points
+        points = [point.axes() for point in config.stash[stash.PLAN].each]
         config.stash[stash.COMPARISON] = comparing.compare(settings, config.rootpath, session.record, points)
     return held

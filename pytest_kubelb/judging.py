@@ -75,16 +75,21 @@ def cells(
     return [(dict(key), provisionings) for key, provisionings in found.items()]
 
 
+def earlier(config: pytest.Config, axes: Mapping[str, str | int]) -> list[Sequence[float]]:
+    """Give what earlier passes of this session measured of a point: the valid rps of each provisioning."""
+    return [
+        group
+        for outcome in config.stash.get(stash.OUTCOMES, [])
+        if outcome.series.point == axes
+        for group in outcome.series.provisionings
+    ]
+
+
 def _against_baseline(config: pytest.Config, series: Series, settings: Settings) -> Judgement | None:
     if stash.COMPARISON not in config.stash:
         return None
-    earlier = [
-        group
-        for outcome in config.stash.get(stash.OUTCOMES, [])
-        if outcome.series.point == series.point
-        for group in outcome.series.provisionings
-    ]
-    groups = [*earlier, *series.provisionings] if series.provisionings else []
+    own = series.provisionings
+    groups = [*earlier(config, series.point), *own] if own else []
     return config.stash[stash.COMPARISON].judge(series.point, groups, settings.max_drop)
 
 
@@ -122,9 +127,11 @@ def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
 
 
 def _compared(outcome: Outcome) -> str:
+    anew = len(outcome.series.measured_anew)
+    again = f", measured anew {'once' if anew == 1 else 'twice'}" if anew else ""
     match outcome.judgement:
         case Regression() as judged:
-            return f"  {judged.change:+.1%} against the baseline: {judged.verdict}"
+            return f"  {judged.change:+.1%} against the baseline{again}: {judged.verdict}"
         case NotJudged():
             return "  not judged against the baseline"
     return ""

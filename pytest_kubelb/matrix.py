@@ -51,13 +51,19 @@ class Measurement:
 class Plan:
     """What a session is going to do, before anything is touched."""
 
-    points: int
+    each: tuple[Point, ...]
+    """Every point once, whatever its passes, in the order of the first visit."""
     runs: int
     """Warm-up runs included."""
     wrk_s: float
     """Seconds inside wrk."""
     eta_s: float
     """Seconds in all, an estimate: see the constants of this module."""
+
+    @property
+    def points(self) -> int:
+        """Number of points."""
+        return len(self.each)
 
     def __str__(self) -> str:
         return (
@@ -127,11 +133,12 @@ def plan(measurements: Sequence[Measurement]) -> Plan:
     runs = sum(each.runs + each.warmup for each in measurements)
     wrk_s = float(sum((each.runs + each.warmup) * each.duration_s for each in measurements))
     points = [each.point for each in measurements]
+    each = dict.fromkeys(replace(point, provisioning=1) for point in points)
     changes = sum(before != after for before, after in pairwise(points))
     switches = sum(a.overlay != b.overlay for a, b in pairwise(points))
     start_s = START_S + CONVERGE_S if points else 0.0
     return Plan(
-        points=len({replace(point, provisioning=1) for point in points}),
+        each=tuple(each),
         runs=runs,
         wrk_s=wrk_s,
         eta_s=wrk_s + runs * RUN_S + changes * CONVERGE_S + switches * OVERLAY_S + start_s,

@@ -100,6 +100,14 @@ def parse_warmup(text: str) -> int | Literal["auto"]:
         raise ValueError(f"{error}, or {AUTO}") from error
 
 
+def parse_drop(text: str) -> float:
+    """Read a drop as `parse_tolerance` does; one of 100 % is none that could be judged. Raises ValueError."""
+    drop = parse_tolerance(text)
+    if drop >= 1:
+        raise ValueError(f"{text!r} is out of range: a drop is above 0% and below 100%")
+    return drop
+
+
 def parse_flag(text: str) -> bool:
     """Read true/false, yes/no, on/off, 1/0. Raises ValueError with the rule in its message."""
     if text.lower() not in _YES + _NO:
@@ -320,7 +328,7 @@ OPTIONS = (
     ),
     Option(
         "max-drop",
-        parse_tolerance,
+        parse_drop,
         "5%",
         "Do not let a point, or a backend's whole sweep, pass that may be this much slower than the baseline. "
         "Default: 5%.",

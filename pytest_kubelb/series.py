@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_kubelb import sampling, stash
+from pytest_kubelb import judging, sampling, stash
 from pytest_kubelb.errors import KubelbError, TestbedError
 from pytest_kubelb.measuring import lost
 from pytest_kubelb.record.sample import Sample, Series
@@ -30,6 +30,7 @@ class PointRuns:
         self._target = target
         self._settings = settings
         self._comparison = config.stash.get(stash.COMPARISON, None)
+        self._earlier = judging.earlier(config, target.point.axes())
 
     def make(self) -> Series:
         """Make and record the runs; when the baseline calls for it, again under a fresh provisioning.
@@ -43,7 +44,7 @@ class PointRuns:
         while (
             self._comparison
             and not self._testbed.broken
-            and self._comparison.wants_more(series, self._settings)
+            and self._comparison.wants_more(series, self._earlier, self._settings.max_drop)
         ):
             again = len(series.measured_anew) + 1
             # Beyond the passes, and apart for each of them.

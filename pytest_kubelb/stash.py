@@ -35,6 +35,8 @@ OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
 """config: the verdict on every point so far."""
 COMPARISON: pytest.StashKey[Comparison] = pytest.StashKey()
 """config: the baseline of the session, and what may be compared with it; absent without --kubelb-baseline."""
+SWEEPS: pytest.StashKey[list[str]] = pytest.StashKey()
+"""config: the verdict on each backend's whole sweep, as a sentence."""
 SHOWN: pytest.StashKey[bool] = pytest.StashKey()
 """config: the effective settings have been printed."""
 UNWRITTEN: pytest.StashKey[str] = pytest.StashKey()

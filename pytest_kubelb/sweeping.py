@@ -30,27 +30,33 @@ def generate(metafunc: pytest.Metafunc, settings_of: Callable[[pytest.Config], S
     metafunc.parametrize("sweep", parameters, indirect=True)
 
 
-def judge(config: pytest.Config, backend: str) -> None:
-    """Judge what was measured of `backend`, record the verdict, and fail or skip by it."""
+def judge(item: pytest.Item, backend: str) -> None:
+    """Judge what was measured of `backend`, tell every report, and fail or skip by it."""
     from pytest_kubelb import judging
     from pytest_kubelb.comparing import NotJudged
     from pytest_kubelb.failures import InconclusiveError, RegressionError
-    from pytest_kubelb.verdict import regression
+    from pytest_kubelb.record.points import point_text
+    from pytest_kubelb.report import junit
+    from pytest_kubelb.verdict import sweep
 
+    config = item.config
     settings = config.stash[stash.SETTINGS]
     outcomes = config.stash.get(stash.OUTCOMES, None)
     cells = judging.cells(outcomes or (), backend)
     if not cells or stash.COMPARISON not in config.stash:
         pytest.skip(f"no point of {backend} was measured")
     judged = config.stash[stash.COMPARISON].judge_sweep(cells, settings.max_drop)
+    told = config.stash.setdefault(stash.SWEEPS, [])
     if isinstance(judged, NotJudged):
-        sentence = f"the sweep through {backend} is not judged against the baseline: {judged.reason}"
+        sentence = f"The sweep through {backend} is not judged against the baseline: {judged.reason}."
+        told.append(sentence)
+        item.user_properties.extend(junit.comparison_properties(judged))
         if settings.on_missing_baseline == "fail":
-            raise InconclusiveError(f"{sentence}.", pytrace=False)
+            raise InconclusiveError(sentence, pytrace=False)
         pytest.skip(sentence)
-    sentence = regression.sentence(
-        f"the sweep through {backend} ({len(judged.points)} points)", judged.overall
-    )
+    sentence = sweep.sentence(f"the sweep through {backend}", judged, point_text)
+    told.append(sentence)
+    item.user_properties.extend(junit.comparison_properties(judged.overall))
     _record(config, backend, judged, sentence)
     if judged.overall.verdict == "regression":
         raise RegressionError(sentence, pytrace=False)

@@ -117,3 +117,10 @@ def test_a_small_drop_everywhere_is_a_regression_of_the_sweep_and_of_no_point() 
     assert not isinstance(sweep, NotJudged)
     assert sweep.overall.verdict == "regression"
     assert [dict(key)["pods"] for key in sweep.points] == list(range(1, 22))
+
+
+def test_a_point_that_is_not_slower_is_not_measured_again() -> None:
+    uneven = compared().judge(POINT, [(1300.0, 900.0, 1200.0)], 0.05)
+    assert isinstance(uneven, Regression)
+    assert uneven.change > 0
+    assert uneven.verdict in ("pass", "inconclusive")

@@ -30,6 +30,8 @@ KEYS: Final = (
 )  # fmt: skip
 """The options of the plugin that `kubelb ab` takes too."""
 _MATRIX: Final = ("backend", "pods", "overlay")
+LEAST_PAIRS: Final = 3
+"""Fewer have no interval (verdict/ratio.py), so they would always be inconclusive."""
 DEFAULT_PODS: Final = "4"
 
 
@@ -83,6 +85,11 @@ def request(arguments: argparse.Namespace) -> Request:
                 f"{settings.origins[key]}: {settings.texts[key]!r} are {len(given)} values, and both sides are "
                 "compared at one point: give one."
             )
+    if settings.runs < LEAST_PAIRS:
+        raise ConfigError(
+            f"{settings.origins['runs']}: {settings.runs} {'pair' if settings.runs == 1 else 'pairs'} of runs cannot "
+            f"be judged: give at least {LEAST_PAIRS}."
+        )
     wanted = Request(settings, a, b, arguments.backend and settings.backend[0], root)
     wanted.sides(settings.inventory.file)
     return wanted

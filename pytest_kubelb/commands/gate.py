@@ -17,15 +17,13 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.comparing import Comparison
     from pytest_kubelb.gate.outcome import Outcome
-    from pytest_kubelb.gate.session import Measured
-    from pytest_kubelb.record.levels import SessionLevels
-    from pytest_kubelb.record.sources import Source
 
 _STDIN = "-"
 _FORMATS = ("text", "json", "junit", "markdown")
 _DESCRIPTION = (
     "Judge a recorded session: does each point repeat, and is it slower than the baseline? "
-    "Exit codes: 0 pass, 1 regression or unrepeatable, 2 inconclusive, 4 usage (also what cannot be read)."
+    "Exit codes: 0 pass (or not judged), 1 regression or unrepeatable, 2 inconclusive, 4 usage (also what cannot be "
+    "read)."
 )
 
 
@@ -37,7 +35,7 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         nargs="?",
         metavar="SESSION",
         help="a session's id or the start of one, a tag, last, or a path: a session's folder, a rootdir, a "
-        "record.jsonl, a file of --kubelb-json. Default: the newest session of the root.",
+        "record.jsonl, a file of --kubelb-json. Default: the newest session of the root that is none of kubelb ab.",
     )
     parser.add_argument(
         "--baseline",
@@ -131,16 +129,22 @@ def _answer(arguments: argparse.Namespace) -> int:
 
 def _judged(arguments: argparse.Namespace) -> Outcome:
     from pytest_kubelb.errors import ConfigError
-    from pytest_kubelb.gate import verdicts
+    from pytest_kubelb.gate import choice, verdicts
     from pytest_kubelb.gate.outcome import Rules
+    from pytest_kubelb.gate.plain import plain
     from pytest_kubelb.gate.session import Gatherer
     from pytest_kubelb.record import levels
 
     root = _root(arguments.root)
-    source = _source(arguments.session, root)
+    source = choice.source(arguments.session, root)
     gatherer = Gatherer()
     current = levels.read(gatherer.watch(source.lines()))
     measured = gatherer.measured()
+    if measured.of_ab:
+        raise ConfigError(
+            f"{plain(str(source.path))} is of an A/B session, which `kubelb ab` itself judges: name a session that "
+            "pytest measured."
+        )
     rules = Rules(
         tolerance=arguments.tolerance,
         max_drop=arguments.max_drop,
@@ -150,70 +154,11 @@ def _judged(arguments: argparse.Namespace) -> Outcome:
     comparison: Comparison | None = None
     notes: list[str] = []
     if arguments.baseline is not None:
-        comparison, notes = _comparison(arguments.baseline, root, current, measured)
+        comparison, notes = choice.comparison(arguments.baseline, root, current, measured)
     try:
         return verdicts.judge(measured, comparison, rules, str(source.path), notes)
     except ValueError as error:
         raise ConfigError(f"{source.path} cannot be judged: {error}.") from error
-
-
-def _comparison(
-    text: str, root: Path, current: SessionLevels, measured: Measured
-) -> tuple[Comparison, list[str]]:
-    """Read the baseline; give it, and what to say of it."""
-    from pytest_kubelb.comparing import Comparison
-    from pytest_kubelb.record import baseline
-    from pytest_kubelb.record.points import point_key
-
-    chosen = baseline.select(text, root, current.session, against=current.fingerprint)
-    family = len({point_key(item.series.point) for item in measured.items})
-    # Both in UTC; to the second, since one may end with Z and the other with +00:00.
-    later = [each.session for each in chosen.sessions if each.started[:19] > current.started[:19]]
-    notes = (
-        [f"In the baseline is what was measured later than this session: {', '.join(later)}."]
-        if later
-        else []
-    )
-    return Comparison(chosen, family), notes
-
-
-def _source(word: str | None, root: Path) -> Source:
-    """Give the one session that is meant. Raises ConfigError when it is none or several."""
-    from pytest_kubelb.errors import ConfigError
-    from pytest_kubelb.record import history, sources
-    from pytest_kubelb.record.session import RECORD
-
-    if word is None:
-        return _newest(root)
-    known = history.lookup(root, word)
-    if known is None and "\0" not in word and (path := Path(word).expanduser()).exists():
-        if path.is_dir() and history.sessions(path) and not (path / RECORD).exists():
-            return _newest(path)
-        found = sources.find(path)
-    elif known is None:
-        raise ConfigError(
-            f"No session, tag or file is called {word!r}{history.hint(root, word)}; name a session's id or folder, a "
-            "record.jsonl, or a JSON report."
-        )
-    else:
-        found = tuple(sources.Source(each.record, named=True) for each in known)
-    if len(found) != 1:
-        raise ConfigError(
-            f"{word!r} means {len(found)} sessions, and one is judged at a time: name one of them."
-        )
-    return found[0]
-
-
-def _newest(root: Path) -> Source:
-    from pytest_kubelb.errors import ConfigError
-    from pytest_kubelb.record import history, sources
-
-    found = [each for each in history.sessions(root) if each.started]
-    if not found:
-        raise ConfigError(
-            f"There is no session in {root}: measure one with pytest, give --root, or name a record or a report."
-        )
-    return sources.Source(found[-1].record, named=True)
 
 
 def _root(given: Path | None) -> Path:

@@ -102,6 +102,9 @@ def _state(found: Found, session: SessionLevels) -> str:
 
     if session.end is None:
         return "running" if history.is_locked(found) else "no end"
+    if session.ab:
+        # The exit codes of `kubelb ab` are its own: 2 is inconclusive.
+        return f"a/b {session.ab_verdict or ('failed' if session.complete else 'interrupted')}"
     words = {0: "passed", 1: "failed", 2: "interrupted"}
     return words.get(session.end.exit_code, f"exit {session.end.exit_code}")
 
@@ -148,8 +151,9 @@ def _untag(arguments: argparse.Namespace) -> None:
     if not tagged:
         raise ConfigError(f"No session in {root} is tagged {tag!r}{history.hint(root, tag)}.")
     for found in _chosen(arguments) if arguments.sessions else tagged:
+        had = tag in found.marks.tags
         marks.change(found.folder, lambda old: marks.Marks(old.tags - {tag}, old.pinned))
-        print(f"{found.id} is not tagged {tag}")
+        print(f"{found.id} {'is no longer' if had else 'was not'} tagged {tag}")
 
 
 def _pin(arguments: argparse.Namespace, *, pinned: bool) -> None:
@@ -160,7 +164,8 @@ def _pin(arguments: argparse.Namespace, *, pinned: bool) -> None:
 
     for found in _chosen(arguments):
         marks.change(found.folder, edit)
-        print(f"{found.id} is {'pinned' if pinned else 'not pinned'}")
+        done = "is pinned" if pinned else "is no longer pinned" if found.marks.pinned else "was not pinned"
+        print(f"{found.id} {done}")
 
 
 def _prune(arguments: argparse.Namespace) -> None:
@@ -198,7 +203,12 @@ def _chosen(arguments: argparse.Namespace) -> list[Found]:
     for word in arguments.sessions:
         found = history.resolve(root, word)
         if not found:
-            raise ConfigError(f"{word!r} means no session in {root}: see `kubelb history list`.")
+            left_out = (
+                "it leaves out imported sessions, those of kubelb ab and those that did not come to their end; "
+                if history.last(word) is not None and history.sessions(root)
+                else ""
+            )
+            raise ConfigError(f"{word!r} means no session in {root}: {left_out}see `kubelb history list`.")
         chosen.update({each.id: each for each in found})
     return list(chosen.values())
 

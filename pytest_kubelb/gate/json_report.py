@@ -37,6 +37,7 @@ def build(outcome: Outcome) -> object:
                 "exit_code": measured.exit_code,
                 "runs": measured.runs,
                 "verdict": outcome.session_word,
+                "findings": _findings(outcome.of_session),
             },
             "baseline": {"compared": outcome.compared, "title": outcome.title, "missing": outcome.missing},
             "rules": asdict(outcome.rules),

@@ -38,6 +38,8 @@ def render(outcome: Outcome) -> str:
         suite.append(_point(point, outcome.rules))
     for sweep in outcome.sweeps:
         suite.append(_sweep(sweep, outcome.rules))
+    if outcome.of_session:
+        suite.append(_session(outcome))
     if outcome.exit_code == UNDECIDED and suite.find("testcase/failure") is None:
         suite.append(_undecided(outcome))
     ET.SubElement(suite, "system-out").text = "\n".join([*words.head(outcome), *words.notes(outcome)])
@@ -93,8 +95,18 @@ def _sweep(sweep: SweepOutcome, rules: Rules) -> ET.Element:
     return case
 
 
+def _session(outcome: Outcome) -> ET.Element:
+    """Give the case of what no point is to blame for; never green, also where the rules let it pass."""
+    case = _case("kubelb.gate", "session", 0.0, outcome.of_session, outcome.rules)
+    if len(case) == 0:
+        first = outcome.of_session[0]
+        ET.SubElement(case, "skipped", type=first.kind, message=first.sentence)
+    ET.SubElement(case, "system-out").text = "\n".join(finding.sentence for finding in outcome.of_session)
+    return case
+
+
 def _undecided(outcome: Outcome) -> ET.Element:
-    """Give the case of a session that fails for no point of its own: nothing was measured, or no baseline given."""
+    """Give the case of a session that fails for no finding: nothing was measured, or no baseline given."""
     case = ET.Element("testcase", classname="kubelb.gate", name="session", time=_seconds(0.0))
     failure = ET.SubElement(case, "failure", type=_FAILURES["inconclusive"], message=words.summary(outcome))
     failure.text = words.summary(outcome)

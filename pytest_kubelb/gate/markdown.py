@@ -24,6 +24,7 @@ _WITHOUT_BASELINE: Final = 5
 _SIGNS: Final = {
     "pass": "\N{WHITE HEAVY CHECK MARK}",
     "inconclusive": "\N{WHITE QUESTION MARK ORNAMENT}",
+    "not judged": "\N{WHITE QUESTION MARK ORNAMENT}",
     "regression": "\N{CROSS MARK}",
     "unrepeatable": "\N{CROSS MARK}",
 }
@@ -33,12 +34,12 @@ _SPECIAL: Final = {ord(each): f"&#{ord(each)};" for each in "&<>|`*_[]\\~$#@"}
 
 def render(outcome: Outcome) -> str:
     """Give the whole summary, its last line ended."""
-    sentences = words.failures(outcome)
+    sentences = words.sentences(outcome)
     more = len(sentences) - _MOST_SENTENCES
     items = [
         *(words.sweep_line(sweep) for sweep in outcome.sweeps),
         *sentences[:_MOST_SENTENCES],
-        *([f"… and {more} more failures"] if more > 0 else []),
+        *([f"… and {more} more findings"] if more > 0 else []),
         *words.notes(outcome),
     ]
     blocks = [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pytest_kubelb.comparing import NotJudged
+from pytest_kubelb.record import history
 from pytest_kubelb.verdict import repeatability
 from pytest_kubelb.verdict.regression import Regression
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.verdict.sweep import Sweep
 
 Kind: TypeAlias = Literal["regression", "unrepeatable", "inconclusive", "not judged"]
-Word: TypeAlias = Literal["regression", "unrepeatable", "inconclusive", "pass"]
+Word: TypeAlias = Literal["regression", "unrepeatable", "inconclusive", "not judged", "pass"]
 PassOrFail: TypeAlias = Literal["pass", "fail"]
 
 PASSED: Final = 0
@@ -80,6 +81,8 @@ class PointOutcome:
     def spread_word(self) -> str:
         """The verdict on its spread, or `failed` when a run failed or none is valid."""
         unspoken = self.series.failed or not self.series.valid_rps
+        if not is_measured(self.series):
+            return "inconclusive"
         return "failed" if unspoken else self.repeatability.verdict
 
     @property
@@ -131,12 +134,23 @@ class Outcome:
     notes: tuple[str, ...]
     """What the reader should know of the files: a sentence each, printable."""
     rules: Rules
+    of_session: tuple[Finding, ...] = ()
+    """Findings that no point is to blame for: points may be missing, or none could be judged."""
+
+    @property
+    def incomplete(self) -> bool:
+        """The session did not come to its end, so that points may be missing."""
+        return self.measured.exit_code not in history.JUDGED
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Every finding, in the order of points and sweeps."""
+        """Every finding: of the session, then in the order of points and sweeps."""
         of_points = (finding for point in self.points for finding in point.findings)
-        return (*of_points, *(finding for sweep in self.sweeps for finding in sweep.findings))
+        return (
+            *self.of_session,
+            *of_points,
+            *(finding for sweep in self.sweeps for finding in sweep.findings),
+        )
 
     @property
     def session_word(self) -> repeatability.Word:
@@ -155,12 +169,19 @@ class Outcome:
 
     @property
     def word(self) -> Word:
-        """The verdict in one word; `pass` may stand beside points that were not judged, never for nothing measured."""
+        """The verdict in one word; `pass` may stand beside points that were not judged, but not when none was."""
         kinds = {finding.kind for finding in self.findings}
         for kind in ("regression", "unrepeatable", "inconclusive"):
             if kind in kinds:
                 return kind
+        if any(finding.kind == "not judged" for finding in self.of_session):
+            return "not judged"
         return "pass" if self.exit_code == PASSED else "inconclusive"
+
+
+def is_measured(series: Series) -> bool:
+    """Tell whether there is any run but warm-up runs; a record that was cut may end before the first."""
+    return any(sample.validity != "warmup" for sample in series.samples)
 
 
 def _word_of(judgement: Judgement | None) -> str:

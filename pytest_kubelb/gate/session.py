@@ -61,6 +61,8 @@ class Measured:
     """In the order in which they were first measured."""
     notes: tuple[str, ...]
     """What the reader remarked about the file."""
+    of_ab: bool = False
+    """Measured by `kubelb ab`: its runs alternate between two sides, and are judged in pairs."""
 
     @property
     def runs(self) -> int:
@@ -126,11 +128,17 @@ class Gatherer:
             max_drop=max_drop,
             items=tuple(items),
             notes=tuple(self._notes),
+            of_ab=is_of_ab(start),
         )
 
     def _pass_of(self, line: Verdict) -> int:
         number = line.figures.get("provisioning")
         return divmod_pass(number, self._passes)[0] if isinstance(number, int) else 1
+
+
+def is_of_ab(start: SessionStart) -> bool:
+    """Tell whether `kubelb ab` measured the session: its facts have `ab`."""
+    return "ab" in start.facts
 
 
 def divmod_pass(provisioning: int, passes: int | None) -> tuple[int, int]:

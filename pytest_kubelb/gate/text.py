@@ -24,15 +24,15 @@ _MOST_SENTENCES: Final = 50
 
 
 def render(outcome: Outcome) -> str:
-    """Give the whole text: what was judged, the points with the worst first, why it fails, and what else to know."""
-    sentences = words.failures(outcome)
+    """Give the whole text: what was judged, the points with the worst first, every finding, and what else to know."""
+    sentences = words.sentences(outcome)
     more = len(sentences) - _MOST_SENTENCES
     blocks = [
         _wrapped(words.head(outcome)),
         _table(outcome),
         _wrapped(words.sweep_line(sweep) for sweep in outcome.sweeps),
         *(_wrapped([sentence]) for sentence in sentences[:_MOST_SENTENCES]),
-        [f"... and {more} more failures; --format json has all of them"] if more > 0 else [],
+        [f"... and {more} more findings; --format json has all of them"] if more > 0 else [],
         _wrapped(words.notes(outcome)),
         _wrapped([f"kubelb gate: {words.summary(outcome)}"]),
     ]

@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pytest_kubelb.comparing import NotJudged
-from pytest_kubelb.gate.outcome import Finding, Outcome, PointOutcome, Rules, SweepOutcome
+from pytest_kubelb.gate.outcome import Finding, Outcome, PointOutcome, Rules, SweepOutcome, is_measured
 from pytest_kubelb.gate.plain import plain
-from pytest_kubelb.record.points import PointKey, point_key
-from pytest_kubelb.verdict import ceiling, regression, repeatability
+from pytest_kubelb.record import history
+from pytest_kubelb.record.points import PointKey, point_key, point_text
+from pytest_kubelb.verdict import ceiling, regression, repeatability, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,7 +58,7 @@ def judge(
     sweeps = () if comparison is None else _sweeps(together, comparison, rules.max_drop or measured.max_drop)
     missing = () if comparison is None else comparison.missing(item.series.point for item in measured.items)
     of_baseline = () if comparison is None else comparison.notes
-    said = (*measured.notes, *_about(measured), *notes, *of_baseline)
+    said = (*measured.notes, *notes, *of_baseline)
     return Outcome(
         source=plain(source),
         measured=measured,
@@ -68,6 +69,7 @@ def judge(
         missing=tuple(plain(each) for each in missing),
         notes=tuple(plain(each) for each in said),
         rules=rules,
+        of_session=(*_of_end(measured), *_of_none_judged(points)),
     )
 
 
@@ -77,6 +79,9 @@ def _spread(item: Item, rules: Rules) -> Repeatability:
 
 
 def _of_spread(item: Item, spread: Repeatability) -> list[Finding]:
+    if not is_measured(item.series):
+        said = "is inconclusive: not measured, its record has no run but warm-up runs; measure it again."
+        return [Finding("inconclusive", f"{item.id} {said}")]
     if sentence := item.series.unspoken(item.id):
         return [Finding("unrepeatable", plain(sentence))]
     if spread.verdict == "repeatable":
@@ -107,7 +112,9 @@ def _sweeps(together: Cells, comparison: Comparison, max_drop: float) -> list[Sw
         if isinstance(judged, NotJudged):
             findings = _of_judgement(label, judged)
         else:
-            findings = _of_judgement(f"{label} ({len(judged.points)} points)", judged.overall)
+            kind = judged.overall.verdict
+            said = sweep.sentence(label, judged, lambda key: plain(point_text(key)))
+            findings = [] if kind == "pass" else [Finding("inconclusive" if kind == "retest" else kind, said)]
         found.append(SweepOutcome(plain(name), judged, tuple(findings)))
     return found
 
@@ -131,13 +138,28 @@ def _may_be_at_one(sweep: Mapping[str, tuple[Repeatability, Sequence[float]]]) -
     }
 
 
-def _about(measured: Measured) -> list[str]:
+def _of_end(measured: Measured) -> list[Finding]:
+    """Whatever its points say, a session that did not come to its end has not said all."""
     if measured.exit_code is None:
-        return ["The session has no end: it was killed or still goes on, so points may be missing."]
-    if measured.exit_code not in (0, 1):
-        said = f"The session ended with pytest's exit code {measured.exit_code}"
-        return [f"{said}: it did not come to its own end, so points may be missing."]
-    return []
+        said = "The session has no end: it was killed or still goes on, so points may be missing."
+    elif measured.exit_code not in history.JUDGED:
+        code = measured.exit_code
+        said = (
+            f"The session ended with pytest's exit code {code}: it did not come to its own end, so points may be "
+            "missing."
+        )
+    else:
+        return []
+    return [Finding("inconclusive", said)]
+
+
+def _of_none_judged(points: Sequence[PointOutcome]) -> list[Finding]:
+    reasons = [point.judgement.reason for point in points if isinstance(point.judgement, NotJudged)]
+    if not points or len(reasons) < len(points):
+        return []
+    others = len(set(reasons)) - 1
+    more = f" (and {others} other {'reason' if others == 1 else 'reasons'})" if others else ""
+    return [Finding("not judged", plain(f"No point is judged against the baseline: {reasons[0]}{more}."))]
 
 
 def _worst_first(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.comparing import NotJudged
-from pytest_kubelb.gate.outcome import FAILING
 from pytest_kubelb.gate.plain import plain
+from pytest_kubelb.report import terminal
 from pytest_kubelb.verdict.repeatability import SESSION_SHARE
 
 if TYPE_CHECKING:
@@ -20,6 +20,11 @@ ORDER: Final[tuple[Kind | None, ...]] = ("regression", "unrepeatable", "inconclu
 """Findings, the worst first; None is what passes."""
 _SAID: Final[dict[Kind, str]] = {"not judged": "not judged against the baseline"}
 _MOST_NAMES: Final = 50
+_OPTIONS_OF_PYTEST: Final = ("--kubelb-tolerance", "--kubelb-max-drop")
+_OPTIONS_HERE: Final = (
+    "--kubelb-tolerance and --kubelb-max-drop are for the next session; this one is judged by other limits with "
+    "kubelb gate --tolerance and --max-drop."
+)
 _LEGEND: Final = "runs: valid of all; rps: mean of the valid runs; CV: their spread"
 _LEGEND_OF_BASELINE: Final = (
     "change: against the baseline; MDE: the smallest drop that would have been seen, so a pass says nothing "
@@ -30,16 +35,19 @@ _LEGEND_OF_BASELINE: Final = (
 def summary(outcome: Outcome) -> str:
     """Give the verdict in one line: the word, the exit code, and what made it."""
     counts = Counter(finding.kind for point in outcome.points for finding in point.findings)
-    said = [f"{_points(counts[kind])} {_SAID.get(kind, kind)}" for kind in ORDER if kind and counts[kind]]
+    said = [f"{points_of(counts[kind])} {_SAID.get(kind, kind)}" for kind in ORDER if kind and counts[kind]]
     said += [f"sweep through {each.backend} {each.word}" for each in outcome.sweeps if each.findings]
     if not outcome.compared:
         said.append("not judged against a baseline")
     if not outcome.points:
         said = ["nothing was measured"]
     elif not counts and outcome.compared:
-        said.append(f"{_points(len(outcome.points))} repeat and are not slower than the baseline")
+        be = "is" if len(outcome.points) == 1 else "are"
+        said.append(f"{_repeating(outcome)} and {be} not slower than the baseline")
     elif not counts:
-        said.insert(0, f"{_points(len(outcome.points))} repeat")
+        said.insert(0, _repeating(outcome))
+    if outcome.incomplete:
+        said.append("the session did not come to its end")
     return f"{outcome.word} (exit code {outcome.exit_code}): {', '.join(said)}"
 
 
@@ -48,7 +56,7 @@ def head(outcome: Outcome) -> list[str]:
     measured = outcome.measured
     testbed = f" on {measured.testbed}" if measured.testbed else ""
     return [
-        f"session {measured.id or 'without an id'}{testbed}: {_points(len(outcome.points))}, {measured.runs} runs",
+        f"session {measured.id or 'without an id'}{testbed}: {points_of(len(outcome.points))}, {_runs(measured.runs)}",
         f"from {outcome.source}",
         outcome.title,
         _whole_session(outcome),
@@ -62,13 +70,16 @@ def sweep_line(sweep: SweepOutcome) -> str:
     judged = sweep.judgement.overall
     return (
         f"sweep through {sweep.backend}: {sweep.word}, {percent(judged.change)} "
-        f"({percent(judged.low)} to {percent(judged.high)}) over {_points(len(sweep.judgement.points))}, "
+        f"({percent(judged.low)} to {percent(judged.high)}) over {points_of(len(sweep.judgement.points))}, "
         f"a drop of {judged.mde:.1%} would have been seen"
     )
 
 
 def notes(outcome: Outcome) -> list[str]:
-    """Give what else has to be said aloud, a sentence each: not judged, missing, stale, at a ceiling, of the files."""
+    """Give what else has to be said aloud, a sentence each.
+
+    Not judged, missing, stale, at a ceiling; what the session's own terminal says of the runs; of the files.
+    """
     said = [
         f"Not judged against the baseline, {reason}: {_some(ids)}."
         for reason, ids in _not_judged(outcome.points).items()
@@ -87,7 +98,16 @@ def notes(outcome: Outcome) -> list[str]:
             "At a ceiling (*), where runs do not vary and a slower load balancer would not show: "
             f"{_some(at_ceiling)}."
         )
+    said += _of_terminal(outcome.points)
+    if any(option in each.sentence for each in outcome.findings for option in _OPTIONS_OF_PYTEST):
+        said.append(_OPTIONS_HERE)
     return [*said, *outcome.notes]
+
+
+def _of_terminal(points: Sequence[PointOutcome]) -> list[str]:
+    # Without a valid run the terminal would call the runs too few for their spread; points at a ceiling stand above.
+    told = terminal.notes([each for each in points if each.repeatability.runs])
+    return [f"Points {note}." for note in told if not note.startswith("at a ceiling")]
 
 
 def legend(outcome: Outcome) -> str:
@@ -100,12 +120,14 @@ def legend(outcome: Outcome) -> str:
     return f"{'; '.join(said)}."
 
 
-def failures(outcome: Outcome) -> list[str]:
-    """Give the sentence of every regression and of all that does not repeat, the worst first."""
-    found = sorted(
-        (each for each in outcome.findings if each.kind in FAILING), key=lambda each: ORDER.index(each.kind)
-    )
-    return [finding.sentence for finding in found]
+def sentences(outcome: Outcome) -> list[str]:
+    """Give the sentence of every finding, the worst first.
+
+    Points and sweeps that are not judged stand elsewhere: in `notes`, one sentence for all of a reason, and in
+    `sweep_line`.
+    """
+    found = [each for each in outcome.findings if each.kind != "not judged" or each in outcome.of_session]
+    return [finding.sentence for finding in sorted(found, key=lambda each: ORDER.index(each.kind))]
 
 
 def worst_first(points: Sequence[PointOutcome]) -> list[PointOutcome]:
@@ -149,11 +171,16 @@ def _against(judged: Regression | None) -> tuple[str, str]:
 def _whole_session(outcome: Outcome) -> str:
     sick = sum(point.spread_word in ("failed", "unrepeatable") for point in outcome.points)
     unsure = sum(point.spread_word == "inconclusive" for point in outcome.points)
-    share = f" ({sick / len(outcome.points):.0%})" if outcome.points else ""
-    also = f", {unsure} may not" if unsure else ""
+    said = f"the session as a whole: {outcome.session_word}"
+    if not outcome.points:
+        return f"{said}; nothing was measured"
+    if len(outcome.points) == 1:
+        does = "does not repeat" if sick else "may not repeat" if unsure else "repeats"
+        return f"{said}; its only point {does}"
+    does, also = "does" if sick == 1 else "do", f", {unsure} may not" if unsure else ""
     return (
-        f"the session as a whole: {outcome.session_word}; {sick} of {_points(len(outcome.points))} "
-        f"do not repeat{share}{also}, and more than {SESSION_SHARE:.0%} make it unrepeatable"
+        f"{said}; {sick} of {len(outcome.points)} points {does} not repeat ({sick / len(outcome.points):.0%}){also}, "
+        f"and more than {SESSION_SHARE:.0%} make it unrepeatable"
     )
 
 
@@ -174,5 +201,15 @@ def _shares(values: Iterable[float]) -> str:
     return ", ".join(f"{value:.4g}%" for value in sorted({round(100 * value, 6) for value in values}))
 
 
-def _points(count: int) -> str:
+def _runs(count: int) -> str:
+    return f"{count} {'run' if count == 1 else 'runs'}"
+
+
+def _repeating(outcome: Outcome) -> str:
+    count = len(outcome.points)
+    return f"{points_of(count)} {'repeats' if count == 1 else 'repeat'}"
+
+
+def points_of(count: int) -> str:
+    """Give a number of points, in words that agree with it."""
     return f"{count} {'point' if count == 1 else 'points'}"

@@ -26,9 +26,9 @@ from pytest_kubelb.record.points import point_key, point_text
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from pytest_kubelb.record.fingerprint import Difference, Fingerprint
+    from pytest_kubelb.record.fingerprint import Fingerprint
     from pytest_kubelb.record.levels import SessionLevels
     from pytest_kubelb.record.points import PointKey
 
@@ -88,7 +88,12 @@ class Baseline:
 
 
 def select(
-    text: str, root: Path, current: str | None = None, *, against: Fingerprint | None = None
+    text: str,
+    root: Path,
+    current: str | None = None,
+    *,
+    against: Fingerprint | None = None,
+    points: Collection[PointKey] | None = None,
 ) -> Baseline:
     """Give the sessions that `text` means, and the runs of each point in them.
 
@@ -96,18 +101,19 @@ def select(
     `root`, or a path to a folder, a record or a JSON report.
 
     `current` is the id of the session that is being judged. With its fingerprint, `against`, what may not be compared
-    is left out and said, and `last:N` looks for N sessions that may. The result may be empty: `pinned` and `last:N`
-    with none to find, or all left out. Raises ConfigError for what does not exist, and KubelbError for a file that was
-    named and cannot be read.
+    is left out and said, and `last:N` looks for N sessions that may. With `points`, those that are judged, it looks for
+    N that have at least one of them, and says nothing of the others: jobs of one root that measure different points in
+    turn would else never find each other. The result may be empty: `pinned` and `last:N` with none to find, or all left
+    out. Raises ConfigError for what does not exist or is no record or report, KubelbError for one that is damaged.
     """
-    chosen = _Chosen(text, current, against)
+    chosen = _Chosen(text, current, against, points)
     for word in (word.strip() for word in text.split(",")):
         chosen.take(word, *_look(word, root))
     return chosen.baseline()
 
 
 def check(text: str, root: Path) -> None:
-    """Raise the ConfigError that `select` would raise for a word that means nothing; reads no record."""
+    """Raise the ConfigError that `select` would raise for a word; of files that were named, only their head is read."""
     for word in text.split(","):
         _look(word.strip(), root)
 
@@ -124,8 +130,12 @@ def _look(word: str, root: Path) -> _Choice:
     if known is not None:
         return (sources.Source(each.record, named=True) for each in known if each.has_record), None
     path = Path(word).expanduser()
-    if path.exists():
-        return iter(sources.find(path)), None
+    if sources.exists(path):
+        found = sources.find(path)
+        for source in found:
+            if source.named:
+                sources.check(source)
+        return iter(found), None
     raise ConfigError(
         f"No tag, session or file is called {word!r}{history.hint(root, word)}; "
         "a baseline is a tag, a session's id, pinned, last:5, or a path to a folder, a record or a JSON report."
@@ -135,10 +145,17 @@ def _look(word: str, root: Path) -> _Choice:
 class _Chosen:
     """The sessions so far, and what was said of the others."""
 
-    def __init__(self, text: str, current: str | None, against: Fingerprint | None) -> None:
+    def __init__(
+        self,
+        text: str,
+        current: str | None,
+        against: Fingerprint | None,
+        judged: Collection[PointKey] | None,
+    ) -> None:
         self._text = text
         self._current = current
         self._against = against
+        self._judged = None if judged is None else frozenset(judged)
         self._sessions: dict[str, SessionLevels] = {}
         self._refused: list[str] = []
         self._notes: list[str] = []
@@ -149,12 +166,13 @@ class _Chosen:
         for source in found:
             if wanted is not None and taken == wanted:
                 break
-            session = self._read(source)
+            session = self._read(source, self._judged if wanted is not None else None)
             if session is not None and session.session not in self._sessions:
                 self._sessions[session.session] = session
                 taken += 1
         if wanted is not None and taken < wanted:
-            self._notes.append(f"{word} found {taken} of {wanted} sessions.")
+            having = "" if self._judged is None else " that have a point of this one"
+            self._notes.append(f"{word} found {taken} of {wanted} sessions{having}.")
         elif wanted is None and taken == 0 and word == "pinned":
             self._notes.append("No session is pinned: pin one with `kubelb history pin`.")
 
@@ -170,7 +188,8 @@ class _Chosen:
             )
         return Baseline(self._text, sessions, points, tuple(self._refused), tuple(self._notes))
 
-    def _read(self, source: sources.Source) -> SessionLevels | None:
+    def _read(self, source: sources.Source, having: frozenset[PointKey] | None) -> SessionLevels | None:
+        """Give what may be compared of a session; None when that is nothing, or none of the points in `having`."""
         try:
             lines = source.lines()
             first = next(lines, None)
@@ -182,16 +201,19 @@ class _Chosen:
                 raise
             self._notes.append(f"Left out of the baseline: {error}")
             return None
+        if having is not None and having.isdisjoint(session.points):
+            return None
         self._notes.extend(session.notes)
-        if not source.named and (session.end is None or session.end.exit_code not in history.JUDGED):
-            self._notes.append(f"Session {session.session} is left out of the baseline: it {_end(session)}.")
+        if not source.named and not session.complete:
+            self._notes.append(f"Session {session.session} is left out of the baseline: it {session.ending}.")
             return None
         if not session.points:
             self._notes.append(f"Session {session.session or source.path} is left out: it has no valid run.")
             return None
-        if session.end is None or session.end.exit_code not in history.JUDGED:
-            self._notes.append(f"Session {session.session} is in the baseline although it {_end(session)}.")
-        return self._comparable(session if source.named else self._without_regressions(session))
+        if not session.complete:
+            self._notes.append(f"Session {session.session} is in the baseline although it {session.ending}.")
+        kept = self._comparable(session if source.named else self._without_regressions(session))
+        return None if kept is None or (having is not None and having.isdisjoint(kept.points)) else kept
 
     def _without_regressions(self, session: SessionLevels) -> SessionLevels:
         slower = [key for key, level in session.points.items() if level.regressed]
@@ -211,7 +233,7 @@ class _Chosen:
         if reason is not None:
             self._refused.append(f"Session {session.session} is not compared: {reason}.")
             return None
-        noted = _noted(differences)
+        noted = fingerprint.noted(differences)
         if noted:
             self._notes.append(f"Session {session.session}: {noted}.")
         wrong = {each.point: each for each in differences if each.matters}
@@ -225,15 +247,3 @@ class _Chosen:
 
 def _only(session: SessionLevels, keys: Sequence[PointKey]) -> SessionLevels:
     return replace(session, points={key: session.points[key] for key in keys})
-
-
-def _noted(differences: Sequence[Difference]) -> str:
-    """Give what is not told on one side and what differs without mattering, once for each field."""
-    unknown = dict.fromkeys(each.field for each in differences if each.unknown)
-    other = [each.sentence for each in differences if not each.unknown and not each.matters]
-    told = [f"{', '.join(unknown)} not known on both sides, taken as equal"] if unknown else []
-    return "; ".join([*told, *other])
-
-
-def _end(session: SessionLevels) -> str:
-    return "has no end" if session.end is None else f"ended with pytest's exit code {session.end.exit_code}"

@@ -32,7 +32,7 @@ MEMORY_TOLERANCE: Final = 0.1
 """What a kernel calls all of its memory varies from boot to boot."""
 _SECTIONS: Final = ("lab_kernel", "workload", "backends", "tuning", "overlay")
 _NOTED: Final = ("versions", "controller", "other")
-_PER_SESSION: Final = ("lab_boot_s", "imported")
+_PER_SESSION: Final = ("lab_boot_s", "imported", "ab")
 _WRK_FLAGS: Final = {"-c": "connections", "-t": "threads", "-d": "duration_s", "-H": "host_header"}
 _LONG_FLAGS: Final = {"--connections": "-c", "--threads": "-t", "--duration": "-d", "--header": "-H"}
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -122,6 +122,14 @@ def refusal(differences: Sequence[Difference]) -> str | None:
     reasons = [each.sentence for each in differences if each.matters and each.point is None]
     more = f" (and {len(reasons) - 1} more differences)" if len(reasons) > 1 else ""
     return reasons[0] + more if reasons else None
+
+
+def noted(differences: Sequence[Difference]) -> str:
+    """Give what is not told on one side and what differs without mattering, once for each field."""
+    unknown = dict.fromkeys(each.field for each in differences if each.unknown)
+    other = [each.sentence for each in differences if not each.unknown and not each.matters]
+    told = [f"{', '.join(unknown)} not known on both sides, taken as equal"] if unknown else []
+    return "; ".join([*told, *other])
 
 
 def told(fingerprint: Fingerprint) -> list[tuple[str, str]]:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 JUDGED: Final = (0, 1)
 """Exit codes of sessions that came to their end: every point passed, or some failed. pytest's others mean that it was
 interrupted, broke, or measured nothing."""
+AB_JUDGED: Final = (*JUDGED, 2)
+"""The same of `kubelb ab`, whose 2 means inconclusive."""
 QUIET: Final = timedelta(hours=1)
 """A record without an end that nobody has written to for this long is taken for dead where locks do not tell."""
 _ID: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}")
@@ -150,7 +152,9 @@ def hint(root: Path, text: str) -> str:
         return f" (did you mean {near[0]}?)"
     if not known:
         return ": it has no sessions; give another --root"
-    return f": its tags are {', '.join(tags)}" if tags else f": it has {len(known)} sessions and no tags"
+    if tags:
+        return f": its tags are {', '.join(tags)}" if len(tags) > 1 else f": its only tag is {tags[0]}"
+    return f": it has {len(known)} {'session' if len(known) == 1 else 'sessions'} and no tags"
 
 
 def recent(root: Path) -> Iterator[Found]:
@@ -169,6 +173,16 @@ def recent(root: Path) -> Iterator[Found]:
 def is_imported(start: SessionStart) -> bool:
     """Tell whether the session was made of other logs by `kubelb import`: its facts have `imported`."""
     return bool(start.facts.get("imported"))
+
+
+def is_ab(start: SessionStart) -> bool:
+    """Tell whether `kubelb ab` measured the session: its facts have `ab`, what the sides were."""
+    return "ab" in start.facts
+
+
+def came_to_its_end(end: SessionEnd, *, ab: bool) -> bool:
+    """Tell whether a session with this end was neither interrupted nor broken off."""
+    return end.exit_code in (AB_JUDGED if ab else JUDGED)
 
 
 def ending(record: Path) -> SessionEnd | None:
@@ -229,4 +243,4 @@ def _is_sweep(record: Path) -> bool:
         first = next(iter(read_record(record)), None)
     except KubelbError:
         return False
-    return isinstance(first, SessionStart) and not is_imported(first) and "ab" not in first.facts
+    return isinstance(first, SessionStart) and not is_imported(first) and not is_ab(first)

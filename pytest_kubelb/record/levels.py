@@ -59,6 +59,22 @@ class SessionLevels:
     """Runs of every validity, warm-up runs included."""
     notes: tuple[str, ...]
     """What the reader remarked about the file."""
+    ab: bool = False
+    """Measured by `kubelb ab`."""
+    ab_verdict: str | None = None
+    """The word on B against A; None when it did not come to that, and for other sessions."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the session came to its own end; false also while it goes on."""
+        return self.end is not None and history.came_to_its_end(self.end, ab=self.ab)
+
+    @property
+    def ending(self) -> str:
+        """How the session ended, in words that follow its name."""
+        if self.end is None:
+            return "has no end"
+        return f"ended with {'kubelb ab' if self.ab else 'pytest'}'s exit code {self.end.exit_code}"
 
 
 @dataclass
@@ -107,6 +123,7 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
     events: list[Event] = []
     notes: list[str] = []
     runs = 0
+    word: str | None = None
     for line in lines:
         match line:
             case Sample():
@@ -114,6 +131,7 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
                 points.setdefault(point_key(line.point), _Point()).add(line)
             case Verdict():
                 points.setdefault(point_key(line.point), _Point()).regressed |= _says_regression(line)
+                word = line.verdict
             case Event(name="testbed"):
                 events.append(line)
             case SessionStart():
@@ -124,6 +142,7 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
                 notes.append(line.text)
             case Event():
                 pass
+    ab = history.is_ab(start)
     measured = {key: point for key, point in points.items() if point.provisionings}
     return SessionLevels(
         session=start.session,
@@ -134,6 +153,8 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
         end=end,
         runs=runs,
         notes=tuple(notes),
+        ab=ab,
+        ab_verdict=word if ab else None,
     )
 
 

@@ -63,7 +63,8 @@ def _line(text: bytes, path: Path, number: int) -> Line:
 
 
 def _corrupt(path: Path, number: int, what: str) -> KubelbError:
+    # Without its first line a record is none.
+    without = ", or delete the line to go on without what it held" if number > 1 else ""
     return KubelbError(
-        f"{path}:{number}: this is no line of a record: {what}; "
-        "restore the file from a copy, or delete the line to go on without what it held."
+        f"{path}:{number}: this is no line of a record: {what}; restore the file from a copy{without}."
     )

@@ -6,20 +6,26 @@ Touches what it is given, for reading. No path inside a record matters, so copie
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.record import history
 from pytest_kubelb.record.exported import is_report, read_report
 from pytest_kubelb.record.reader import Note, read_record
 from pytest_kubelb.record.session import RECORD
+from pytest_kubelb.record.writer import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from pytest_kubelb.record.lines import Line
+
+
+_HEAD: Final = re.compile(rb'\{\s*"kind"\s*:\s*"session"\s*,')
+_TORN: Final = b'{"kind":"session",'
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,44 @@ class Source:
     def lines(self) -> Iterator[Line | Note]:
         """Give the session line by line. Raises KubelbError as the readers of the two formats do."""
         return read_report(self.path) if self.path.suffix == ".json" else read_record(self.path)
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is something at a path. Raises ConfigError where that cannot be looked up."""
+    try:
+        return path.exists()
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be looked up: {error.strerror}; name another file.") from error
+
+
+def check(source: Source) -> None:
+    """Raise ConfigError for a file that cannot be read, or whose head is neither that of a record nor of a report.
+
+    What is further on in a record is not read; a report is one JSON value, of which the head alone says nothing. An
+    empty file, and a first line that was torn, are those of a session that died at its beginning.
+    """
+    path = source.path
+    try:
+        if path.suffix != ".json":
+            with path.open("rb") as file:
+                head = file.readline(LONGEST_LINE)
+            if head and not _begins_a_record(head):
+                raise ConfigError(
+                    f"{path} is neither a record nor a JSON report of --kubelb-json, whose name ends in .json: "
+                    "name one of those, or a folder of them."
+                )
+        next(source.lines(), None)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}; make it readable.") from error
+    except ConfigError:
+        raise
+    except KubelbError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _begins_a_record(head: bytes) -> bool:
+    # Of a session that died while it wrote its first line there may be only the first few bytes.
+    return _HEAD.match(head) is not None or _TORN.startswith(head)
 
 
 def find(path: Path) -> tuple[Source, ...]:

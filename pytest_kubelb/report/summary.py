@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import stash
@@ -21,3 +22,6 @@ def show(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
         reporter.section("against the baseline")
         for line in comparison.lines(outcomes, config.stash[stash.COMPARISON], width):
             reporter.write_line(line)
+        for sentence in config.stash.get(stash.SWEEPS, []):
+            for line in textwrap.wrap(sentence, width):
+                reporter.write_line(line)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pytest_kubelb.verdict import ceiling
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -67,14 +69,15 @@ def table(rows: Sequence[Row], width: int) -> list[str]:
     return [
         *lines,
         *legend,
-        *(line for note in _notes(ordered) for line in textwrap.wrap(note, max(width, 20))),
+        *(line for note in notes(ordered) for line in textwrap.wrap(note, max(width, 20))),
     ]
 
 
-def _notes(rows: Sequence[Row]) -> list[str]:
+def notes(rows: Sequence[Row]) -> list[str]:
     """Give what the mean and the CV do not show, a sentence for each kind."""
     drifts = [(row.id, row.repeatability.drift) for row in rows if row.repeatability.drift is not None]
     told = {
+        "at a ceiling by their spread, which says nothing about the load balancer": _at_ceiling(rows),
         "rising over their runs, so more warm-up may be needed (--kubelb-warmup auto)": [
             f"{point} ({drift.change:+.1%})" for point, drift in drifts if drift.direction == "up"
         ],
@@ -91,6 +94,14 @@ def _notes(rows: Sequence[Row]) -> list[str]:
         ],
     }
     return [f"{what}: {', '.join(ids)}" for what, ids in told.items() if ids]
+
+
+def _at_ceiling(rows: Sequence[Row]) -> list[str]:
+    """Give the ids of the points at a ceiling: all backends over one overlay share what limits them."""
+    sweeps: dict[object, dict[str, tuple[float, ...]]] = {}
+    for row in rows:
+        sweeps.setdefault(row.series.point.get("overlay"), {})[row.id] = row.series.valid_rps
+    return [point for sweep in sweeps.values() for point in ceiling.at_ceiling(sweep)]
 
 
 def verdict_word(series: Series, repeatability: Repeatability) -> str:

@@ -1,7 +1,8 @@
 """Two hypotheses about a point's level are weighed: it fell by the limit or more, or it did not fall. Touches nothing.
 
 A sequential test (Wald, Ann. Math. Stat. 16 (1945) 117) with a last stage: enough odds for the second is a pass;
-enough for the first, confirmed by a fresh provisioning, is a regression; between them the point is measured again.
+enough for the first, confirmed by a fresh provisioning, is a regression; between them a point that is not above its
+baseline is measured again.
 """
 
 from __future__ import annotations
@@ -41,6 +42,12 @@ class Evidence:
     log_odds: float
     confirmed: bool
     """More than half of the candidate's provisionings, and each of two, lie below half of the limit on their own."""
+
+    @property
+    def lower(self) -> bool:
+        """Whether the candidate is below the baseline, as measured and as estimated: only that can be a drop."""
+        measured = statistics.median(self.candidates.levels) - statistics.median(self.baseline.levels)
+        return measured < 0 and self.moved.quantiles(0.5)[0] < 0
 
 
 def prior(run_sd: float | None) -> shift.Prior:

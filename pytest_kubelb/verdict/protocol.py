@@ -1,7 +1,8 @@
 """The gate's question-and-answer protocol: one JSON object each way. Touches nothing.
 
-A question is `{"baseline": [[rps, ...], ...], "candidate": [rps, ...]}`, with `"candidates": [[rps, ...], ...]` instead
-of or beside it once the point was measured again, or `{"cells": {name: question}}` for a sweep in ladder order.
+A question is `{"baseline": [[rps, ...], ...], "candidate": [rps, ...]}`, with `"candidates": [[rps, ...], ...]` once
+the point was measured again: all its provisionings, the first one too. `candidates` is instead of `candidate`, which is
+not read when both are there. Or `{"cells": {name: question}}` for a sweep in ladder order.
 `"max_drop"` (a fraction, 0.05) may stand in either. All values are requests/s.
 """
 

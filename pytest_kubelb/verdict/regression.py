@@ -1,7 +1,8 @@
 """Did one point get slower than in earlier sessions? Levels in, verdict out. Touches nothing.
 
-`pass`, `regression`, or `retest`: measure the point again, provisioned anew, up to two more times; what is then still
-open is `inconclusive`. Every verdict has an interval, and the smallest drop that could have been seen.
+`pass`, `regression`, or `retest`: measure a point that is below its baseline again, provisioned anew, up to two more
+times; what else is open is `inconclusive`. Every verdict has an interval, and the smallest drop that could have been
+seen.
 """
 
 from __future__ import annotations
@@ -62,9 +63,10 @@ def judge(
     """Judge a point's valid requests/s: one sequence per earlier session, and one per provisioning of this one.
 
     `max_drop` (a fraction) is the drop that must not pass. `retest` asks for one more provisioning of the point
-    as a further candidate. The order of runs and of sessions does not matter, nor does the unit. A run of
-    0 req/s counts as one; a session of which half of the runs or more are 0 is dead, and counts as a thousandth
-    of the slowest live one. A baseline of which half is dead cannot be compared with: `inconclusive`.
+    as a further candidate, never of one that is above its baseline. The order of runs and of sessions does not
+    matter, nor does the unit. A run of 0 req/s counts as one; a session of which half of the runs or more are 0 is
+    dead, and counts as a thousandth of the slowest live one. A baseline of which half is dead cannot be compared
+    with: `inconclusive`.
 
     Raises ValueError when there is no baseline (that is not judged, and only the caller can say so), no
     candidate, a session without runs, a run that is not a finite number of at least 0, or a max_drop outside 0 to 1.
@@ -157,29 +159,50 @@ def _rps(sessions: Sequence[level.Level]) -> float:
 
 
 def sentence(point_id: str, judged: Regression) -> str:
-    """Give a verdict in words: what, how much, the interval, the limit, the smallest drop seen, what to do."""
-    against = f"{judged.sessions} baseline {'session' if judged.sessions == 1 else 'sessions'}"
-    taken = f"{judged.candidates} {'provisioning' if judged.candidates == 1 else 'provisionings'}"
+    """Give a verdict in words: what, how much, the odds it rests on, the smallest drop seen, what to do."""
+    against = counted(judged.sessions, "baseline session")
     if judged.baseline_rps == 0:
         return (
             f"{point_id} is inconclusive: half or more of its {against} answered nothing, so there is no level to "
             f"compare {judged.candidate_rps:.1f} req/s with; pin another baseline."
         )
+    taken = counted(judged.candidates, "provisioning")
+    return (
+        f"{point_id} {WORDS[judged.verdict]}: {figures(judged)}, {taken} against {against}{remedy(judged)}."
+    )
+
+
+def figures(judged: Regression) -> str:
+    """Give what a verdict rests on in words.
+
+    The change is called estimated because it is: odd sessions count less in it than in the levels beside it.
+    """
     seen = (
         "no drop could have been seen"
         if judged.mde >= 1
         else f"smallest drop that could be seen {judged.mde:.1%}"
     )
-    figures = (
-        f"{judged.candidate_rps:.1f} req/s is {_moved(judged.change)} the baseline's {judged.baseline_rps:.1f} "
-        f"({judged.low:+.1%} to {judged.high:+.1%}), limit -{judged.max_drop:.1%}, {seen}, "
-        f"{taken} against {against}"
+    return (
+        f"{judged.candidate_rps:.1f} req/s against the baseline's {judged.baseline_rps:.1f}, "
+        f"estimated change {judged.change:+.1%} ({judged.low:+.1%} to {judged.high:+.1%}), "
+        f"{_odds(judged)}, {seen}"
     )
+
+
+def remedy(judged: Regression) -> str:
+    """Give what to do about a verdict, as the end of its sentence; a plain pass needs nothing."""
     stale = "; it is faster than the baseline, which is stale: pin a newer one" if judged.faster else ""
-    return f"{point_id} {_VERDICT_WORDS[judged.verdict]}: {figures}{stale}{_REMEDIES[judged.verdict]}."
+    if judged.verdict == "inconclusive" and judged.sessions == 1:
+        return f"{stale}{_ONE_SESSION}"
+    return f"{stale}{_REMEDIES[judged.verdict]}"
 
 
-_VERDICT_WORDS: Final = {
+def counted(number: int, word: str) -> str:
+    """Give a number of things in words."""
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+WORDS: Final = {
     "pass": "has not regressed",
     "regression": "has regressed",
     "retest": "is suspected",
@@ -192,7 +215,24 @@ _REMEDIES: Final = {
     "inconclusive": "; its level moves too much from session to session for this limit: add baseline sessions, "
     "steady the testbed, or raise --kubelb-max-drop",
 }
+_ONE_SESSION: Final = (
+    "; one baseline session says too little about the level: "
+    "add baseline sessions, or raise --kubelb-max-drop"
+)
+_MOST_TIMES: Final = 1000
+"""Odds above that say nothing more: the model is not that good."""
 
 
-def _moved(change: float) -> str:
-    return f"{abs(change):.1%} {'below' if change < 0 else 'above'}"
+def _odds(judged: Regression) -> str:
+    """Say which of the two hypotheses the sessions favour: that, and not the change alone, makes the verdict."""
+    drop = f"a drop of {judged.max_drop:.1%} or more"
+    times = judged.odds if judged.odds >= 1 else 1 / max(judged.odds, 1 / _UNBOUNDED)
+    if times < 1.05:
+        return f"{drop} is as likely as none"
+    said = f"{times:.1f}" if times < 9.95 else f"{times:.0f}"
+    said = f"over {_MOST_TIMES}" if times > _MOST_TIMES else said
+    return (
+        f"{drop} is {said} times likelier than none"
+        if judged.odds > 1
+        else f"no drop is {said} times likelier than one of {judged.max_drop:.1%} or more"
+    )

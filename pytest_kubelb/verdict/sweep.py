@@ -2,7 +2,8 @@
 
 Thirty points at 2 % false alarms each are a false alarm in every second sweep, so a point is a regression only when
 Holm's step-down test (Scand. J. Statist. 6 (1979) 65) holds over the sweep as well. A small drop everywhere is seen
-first by the aggregate: one winsorised weighted mean over the points for each session, judged like a point.
+first by the aggregate: one winsorised weighted mean over the points for each session, judged like a point. It is built
+on first measurements, since only low points are measured again, and has to hold on what was measured later.
 Points that lie beside each other in the mapping (the ladder of pod counts) tell about each other's scatter.
 """
 
@@ -10,13 +11,13 @@ from __future__ import annotations
 
 import math
 import statistics
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from pytest_kubelb.verdict import evidence, level, regression, shift
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from pytest_kubelb.verdict.evidence import Evidence, Verdict
     from pytest_kubelb.verdict.regression import Regression
@@ -43,6 +44,10 @@ COMMON: Final = 0.003
 COMMON_LOG_SD: Final = 0.5
 AGGREGATE_ODDS: Final = evidence.CONFIRMED_ODDS[2]
 """Odds for a drop of the aggregate: as for a confirmed point, since its provisionings confirm each other."""
+RECOVERED_ODDS: Final = 2.0
+"""Odds against a drop, with what was measured later, that acquit: above 1, since only low points are measured again."""
+MOST_NAMED: Final = 6
+"""Points that a sentence names."""
 _WEIGHT_FLOOR: Final = 0.01
 """Scatter (ln) below which points weigh alike: no ceiling may carry the aggregate alone."""
 _WINSOR_SCALES: Final = 3.0
@@ -55,7 +60,14 @@ class Sweep(Generic[Key]):
 
     points: Mapping[Key, Regression]
     overall: Regression
-    """The aggregate's figures; its verdict is `regression` if a point's is, and `retest` while a point asks for one."""
+    """The aggregate's figures; its verdict is `regression` if a point's is, and `retest` while a point asks for one.
+
+    `candidates` is the most provisionings that a point has. Use `sentence`: points convict by their own figures.
+    """
+    convicted: tuple[Key, ...] = ()
+    """The points that are a regression by themselves."""
+    fell: bool = False
+    """The aggregate is a regression by itself."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +118,56 @@ def judge_sweep(cells: Mapping[Key, tuple[Sessions, Sessions]], *, max_drop: flo
             if key in points
             else regression.dead_baseline(old, new, max_drop)
         )
-    return Sweep(judged, _overall(judged, list(points.values()), max_drop))
+    overall, fell = _overall(judged, list(points.values()), max_drop)
+    convicted = tuple(key for key, point in judged.items() if point.verdict == "regression")
+    return Sweep(judged, overall, convicted, fell)
+
+
+def sentence(label: str, sweep: Sweep[Key], names: Callable[[Key], str] = str) -> str:
+    """Give the verdict on a sweep in words, with the figures of what it rests on: the aggregate, or single points."""
+    overall, size = sweep.overall, len(sweep.points)
+    taken = regression.counted(sum(point.candidates for point in sweep.points.values()), "provisioning")
+    of = f"{taken} of {regression.counted(size, 'point')} against"
+    if overall.baseline_rps == 0:
+        return (
+            f"{label} is inconclusive: at each of its {regression.counted(size, 'point')} half or more of the "
+            "baseline sessions answered nothing, so there is no level to compare with; pin another baseline."
+        )
+    named = {"regression": sweep.convicted, "retest": _retested(sweep)}.get(overall.verdict, ())
+    word = regression.WORDS[overall.verdict]
+    if named and not sweep.fell:
+        worst = min(named, key=lambda key: sweep.points[key].change)
+        point = sweep.points[worst]
+        which = "" if len(named) == 1 else f" ({_listed(map(names, named))})"
+        sessions = regression.counted(point.sessions, "baseline session")
+        return (
+            f"{label} {word} at {len(named)} of {regression.counted(size, 'point')}{which}, "
+            f"{'namely' if len(named) == 1 else 'worst'} {names(worst)}: {regression.figures(point)}, "
+            f"{of} {sessions}{_remedy(overall)}."
+        )
+    also = f", and by themselves {_listed(map(names, sweep.convicted))}" if sweep.convicted else ""
+    sessions = regression.counted(overall.sessions, "baseline session")
+    return (
+        f"{label} {word} over its points together{also}: {regression.figures(overall)}, "
+        f"{of} {sessions}{_remedy(overall)}."
+    )
+
+
+def _retested(sweep: Sweep[Key]) -> tuple[Key, ...]:
+    return tuple(key for key, point in sweep.points.items() if point.verdict == "retest")
+
+
+def _remedy(overall: Regression) -> str:
+    if overall.verdict == "retest":
+        return "; measure what is suspected again, provisioned anew"
+    # A sweep that is slower at a point is not stale because the others are faster.
+    return regression.remedy(replace(overall, faster=overall.faster and overall.verdict != "regression"))
+
+
+def _listed(names: Iterable[str]) -> str:
+    every = list(names)
+    more = len(every) - MOST_NAMED
+    return ", ".join(every[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _read(key: Key, baseline: Sessions, candidates: Sessions) -> tuple[list[level.Level], list[level.Level]]:
@@ -148,7 +209,8 @@ def _verdicts(points: Mapping[Key, _Point]) -> dict[Key, Verdict]:
     verdicts: dict[Key, Verdict] = {}
     for key, verdict in decided.items():
         more = len(points[key].live.new) < evidence.MOST_CANDIDATES
-        suspected = points[key].weighed.log_odds > math.log(SUSPECT_ODDS)
+        weighed = points[key].weighed
+        suspected = weighed.log_odds > math.log(SUSPECT_ODDS) and weighed.lower
         if verdict == "pass" or key in holds:
             verdicts[key] = verdict
         else:
@@ -170,36 +232,58 @@ def _holm(p: Mapping[Key, float], tests: int) -> set[Key]:
     return falls
 
 
-def _overall(judged: Mapping[Key, Regression], points: Sequence[_Point], max_drop: float) -> Regression:
+def _overall(
+    judged: Mapping[Key, Regression], points: Sequence[_Point], max_drop: float
+) -> tuple[Regression, bool]:
+    """Give the verdict on the sweep with the aggregate's figures, and whether the aggregate convicts by itself."""
     if not points:
-        return next(iter(judged.values()))
-    baseline, candidate, known = _aggregate(points, max_drop)
+        return next(iter(judged.values())), False
     limit = AGGREGATE_LIMIT * max_drop
-    weighed = evidence.weigh(shift.group(baseline), shift.group([candidate]), known, limit)
+    # Only low points are measured again: their later values would pull the aggregate up.
+    together = _aggregate(points, max_drop, _first)
+    dropped = len(points) >= FEWEST_AGGREGATED and together.log_odds > math.log(AGGREGATE_ODDS)
+    fell = dropped and _aggregate(points, max_drop, _later).log_odds > -math.log(RECOVERED_ODDS)
+    if dropped and not fell:
+        together = _aggregate(points, max_drop, statistics.median)
     found = {each.verdict for each in judged.values()}
-    dropped = len(points) >= FEWEST_AGGREGATED and weighed.log_odds > math.log(AGGREGATE_ODDS)
     verdict: Verdict = "inconclusive"
-    if "regression" in found or dropped:
+    if "regression" in found or fell:
         verdict = "regression"
     elif "retest" in found:
         verdict = "retest"
-    elif weighed.log_odds < -math.log(evidence.PASS_ODDS):
+    elif together.log_odds < -math.log(evidence.PASS_ODDS):
         verdict = "pass"
     # More than half of a live baseline is live, so the higher of two middle levels is.
     centre = statistics.fmean(statistics.median_high(old.log_rps for old in each.live.old) for each in points)
-    sides = ([level.Level(centre + value) for value in baseline], [level.Level(centre + candidate)])
-    return regression.regression(verdict, weighed, sides, limit)
+    baseline, candidates = together.baseline.levels, together.candidates.levels
+    sides = (
+        [level.Level(centre + value) for value in baseline],
+        [level.Level(centre + value) for value in candidates],
+    )
+    most = max(each.candidates for each in judged.values())
+    return replace(regression.regression(verdict, together, sides, limit), candidates=most), fell
 
 
-def _aggregate(points: Sequence[_Point], max_drop: float) -> tuple[list[float], float, shift.Prior]:
-    """Give the winsorised weighted mean over the points (ln), of each baseline session and the candidate.
+def _first(levels: Sequence[float]) -> float:
+    return levels[0]
 
-    And what is known of its scatter: that of the points' own, shrunk by their number, and what they share.
+
+def _later(levels: Sequence[float]) -> float:
+    """Give what was measured again, and where nothing was what there is."""
+    return statistics.median(levels[1:] or levels)
+
+
+def _aggregate(
+    points: Sequence[_Point], max_drop: float, chosen: Callable[[Sequence[float]], float]
+) -> Evidence:
+    """Weigh the winsorised weighted means over the points (ln), of each baseline session and the candidate.
+
+    `chosen` makes one level of a point's provisionings. What is known of the means' scatter is that of the points'
+    own, shrunk by their number, and what they share.
     """
     scales = [math.exp(each.weighed.moved.log_scale) for each in points]
     weights = [1 / (scale**2 + _WEIGHT_FLOOR**2) for scale in scales]
-    # Only low points are measured again: their later values would pull the aggregate up.
-    values = [[*each.live.baseline.levels, each.live.candidates.levels[0]] for each in points]
+    values = [[*each.live.baseline.levels, chosen(each.live.candidates.levels)] for each in points]
     means = []
     for back in range(max(len(each) for each in values), 0, -1):
         there = [
@@ -215,4 +299,6 @@ def _aggregate(points: Sequence[_Point], max_drop: float) -> tuple[list[float], 
         means.append(total / sum(weight for _, _, weight in there))
     own = math.sqrt(sum((weight * scale) ** 2 for weight, scale in zip(weights, scales, strict=True)))
     scatter = math.hypot(COMMON, own / sum(weights))
-    return means[:-1], means[-1], shift.Prior(math.log(scatter), COMMON_LOG_SD)
+    known = shift.Prior(math.log(scatter), COMMON_LOG_SD)
+    sides = shift.group(means[:-1]), shift.group(means[-1:])
+    return evidence.weigh(*sides, known, AGGREGATE_LIMIT * max_drop)

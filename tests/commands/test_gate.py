@@ -17,7 +17,7 @@ import pytest
 import pytest_kubelb
 from pytest_kubelb.cli import main
 from pytest_kubelb.comparing import Comparison
-from pytest_kubelb.record import baseline
+from pytest_kubelb.record import baseline, marks
 from pytest_kubelb.report import json_report
 from tests.gate.recorded import (
     STEADY,
@@ -313,9 +313,60 @@ def test_a_record_that_is_none_is_one_sentence_and_no_verdict(
 def test_a_torn_record_is_judged_with_a_note(root: Path, gate: Gate) -> None:
     record = write(root, lines(POINTS, 9)) / "record.jsonl"
     record.write_bytes(record.read_bytes()[:-20])
-    said = gate(code=0)
+    said = gate(code=2)
     assert "torn" in said
     assert "it was killed or still goes on" in said
+    assert "kubelb gate: inconclusive (exit code 0)" in gate("--on-inconclusive", "pass", code=0)
+
+
+def of_ab(root: Path, day: int) -> Path:
+    session = lines(POINTS, day)
+    session[0].facts["ab"] = {}  # type: ignore[union-attr,index]  # the first line is a session's start
+    return write(root, session)
+
+
+def test_a_session_of_ab_is_refused_by_name_and_passed_over_as_the_newest(root: Path, gate: Gate) -> None:
+    folder = of_ab(root, 9)
+    report = root / "report.json"
+    json_report.write(json_report.build(folder / "record.jsonl"), report)
+    for word in (session_id(9), folder, folder / "record.jsonl", report):
+        said = gate(word, code=4)
+        assert "is of an A/B session, which `kubelb ab` itself judges" in said
+    for words in ((), (root,)):
+        assert f"session {session_id(5)} on" in gate(*words, code=0)
+
+
+def test_a_root_with_sessions_of_ab_only_has_none_to_judge(tmp_path: Path, gate: Gate) -> None:
+    of_ab(tmp_path, 9)
+    said = gate("--root", tmp_path, code=4)
+    assert "no session but those of `kubelb ab`" in said
+
+
+@pytest.mark.parametrize("how", ["tag", "pinned", "id", "last", "path"])
+def test_a_baseline_that_is_only_the_judged_session_says_so(tmp_path: Path, gate: Gate, how: str) -> None:
+    folder = write(tmp_path, lines({("ipvs", 1): STEADY}, 1))
+    marks.change(folder, lambda _: marks.Marks(frozenset({"main"}), pinned=True))
+    word = {"tag": "main", "id": session_id(1), "path": str(folder)}.get(how, how)
+    words = ("--root", tmp_path, "--baseline", word)
+    report = json.loads(gate(*words, "--format", "json", code=0))
+    assert report["notes"] == [f"The only session of {word} is the one that is judged."]
+    said = gate(*words, code=0)
+    assert "kubelb gate: not judged (exit code 0): 1 point not judged against the baseline" in said
+
+
+@pytest.mark.parametrize(("rule", "code", "tag"), [("pass", 0, "skipped"), ("fail", 2, "failure")])
+def test_when_no_point_can_be_judged_the_word_is_not_pass(
+    root: Path, gate: Gate, rule: str, code: int, tag: str
+) -> None:
+    write(root, lines({("ipvs", 99): STEADY}, 9))
+    words = ("--baseline", "last:5", "--on-missing-baseline", rule, "--format")
+    assert f"kubelb gate: not judged (exit code {code})" in gate(*words, "text", code=code)
+    assert f"kubelb gate: not judged (exit code {code})" in gate(*words, "markdown", code=code)
+    report = json.loads(gate(*words, "json", code=code))
+    assert (report["verdict"], report["exit_code"]) == ("not judged", code)
+    suite = ET.fromstring(gate(*words, "junit", code=code))[0]  # noqa: S314 - made by this test
+    (case,) = (case for case in suite.iter("testcase") if case.get("name") == "session")
+    assert case.find(tag) is not None
 
 
 QUESTION = {"baseline": [[1000.0, 1001.0], [1002.0, 999.0]], "candidate": [1000.0, 1001.0]}

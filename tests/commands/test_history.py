@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -55,15 +56,17 @@ def test_a_tag_is_taken_from_all_sessions_or_from_the_named_ones(
     root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said(capsys, "tag", "main", "last:2")
-    assert said(capsys, "untag", "main", "last") == f"{session_id(2)} is not tagged main\n"
-    assert said(capsys, "untag", "main") == f"{session_id(1)} is not tagged main\n"
+    assert said(capsys, "untag", "main", "last") == f"{session_id(2)} is no longer tagged main\n"
+    assert said(capsys, "untag", "main", "last") == f"{session_id(2)} was not tagged main\n"
+    assert said(capsys, "untag", "main") == f"{session_id(1)} is no longer tagged main\n"
     assert "is tagged 'main'" in said(capsys, "untag", "main", code=4)
     assert root.exists()
 
 
 def test_pins_come_and_go(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "pin", session_id(1)[:8]) == f"{session_id(1)} is pinned\n"
-    assert said(capsys, "unpin", "pinned") == f"{session_id(1)} is not pinned\n"
+    assert said(capsys, "unpin", "pinned") == f"{session_id(1)} is no longer pinned\n"
+    assert said(capsys, "unpin", session_id(1)) == f"{session_id(1)} was not pinned\n"
     assert "'pinned' means no session" in said(capsys, "unpin", "pinned", "--root", str(root), code=4)
 
 
@@ -110,3 +113,48 @@ def test_a_malformed_option_is_exit_code_4(capsys: pytest.CaptureFixture[str], w
 
 def test_an_empty_root_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert said(capsys, "list", "--root", str(tmp_path)) == f"{tmp_path} has no sessions\n"
+
+
+@pytest.mark.parametrize(
+    ("word", "exit_code", "state"),
+    [
+        ("pass", 0, "a/b pass"),
+        ("regression", 1, "a/b regression"),
+        ("inconclusive", 2, "a/b inconclusive"),
+        (None, 1, "a/b failed"),
+        (None, 130, "a/b interrupted"),
+    ],
+)
+def test_a_comparison_is_listed_with_its_verdict(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], word: str | None, exit_code: int, state: str
+) -> None:
+    record = (
+        write_session(tmp_path, 1, exit_code=exit_code, facts={"ab": {"a": {}, "b": {}}}) / "record.jsonl"
+    )
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    kept = [{**line, "verdict": word} if line["kind"] == "verdict" else line for line in lines]
+    kept = [line for line in kept if word or line["kind"] != "verdict"]
+    record.write_text("".join(json.dumps(line) + "\n" for line in kept))
+    text = said(capsys, "list", "--root", str(tmp_path))
+    assert f"{session_id(1)}  {state}  rack" in text
+
+
+@pytest.mark.parametrize("facts", [{"ab": {"a": {}}}, {"imported": {"from": "logs"}}])
+@pytest.mark.parametrize("verb", ["show", "pin"])
+def test_what_last_leaves_out_is_said_when_there_is_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], facts: dict[str, object], verb: str
+) -> None:
+    write_session(tmp_path, 1, facts=facts)
+    text = said(capsys, verb, "last", "--root", str(tmp_path), code=4)
+    assert "'last' means no session" in text
+    assert (
+        "it leaves out imported sessions, those of kubelb ab and those that did not come to their end" in text
+    )
+
+
+def test_the_hint_counts_in_good_grammar(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_session(tmp_path, 1)
+    root = ("--root", str(tmp_path))
+    assert "it has 1 session and no tags" in said(capsys, "show", "xyz", *root, code=4)
+    said(capsys, "tag", "main", "last", *root)
+    assert "its only tag is main" in said(capsys, "show", "xyz", *root, code=4)

@@ -68,6 +68,30 @@ def test_the_backend_can_be_given_for_all_files_or_by_a_word(
     assert "--backend-from WORD=NAME" in err
 
 
+def test_an_import_with_an_unrepeatable_point_is_listed_as_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, rates in (("steady", [1000.0, 1001.0, 1002.0]), ("uneven", [1000.0, 2000.0, 3000.0])):
+        logs = {f"lvs_{i}": block(4, rps, EPOCH_S + 100 * i) for i, rps in enumerate(rates)}
+        into = tmp_path / f"into-{name}"
+        assert run(capsys, str(written(tmp_path / name, **logs)), "--into", str(into))[0] == 0
+        assert main(["history", "list", "--root", str(into)]) == 0
+        state = "passed" if name == "steady" else "failed"
+        assert f"  {state}  imported" in capsys.readouterr().out
+
+
+def test_the_lines_on_breaks_are_wrapped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    proxy = {f"proxy_{i}": block(4, 500.0 + i, EPOCH_S + 100 * i) for i in range(4)}
+    proxy["proxy_1"] = block(4, 250.0, EPOCH_S + 100)
+    proxy["proxy_2"] = block(4, 502.0, EPOCH_S + 200, wall_s=290)
+    out = run(capsys, str(written(tmp_path / "try", **proxy)), "--dry-run")[1]
+    (at,) = [index for index, line in enumerate(out.splitlines()) if "pods run 1" in line]
+    breaks = out.splitlines()[at : at + 2]
+    assert breaks[1].startswith(" " * 6)
+    assert not breaks[1].startswith(" " * 7)
+    assert all(len(line) <= 110 for line in breaks)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_kubelb.gate.outcome import Rules
 
-from .recorded import STEADY, UNEVEN, UNSURE, axes, judged, lines, runs, start
+from .recorded import STEADY, UNEVEN, UNSURE, axes, judged, lines, runs, sample, start
 
 GOOD = {("ipvs", pods): STEADY for pods in range(1, 12)}
 
@@ -71,13 +71,33 @@ def test_points_at_a_ceiling_are_marked_and_not_those_below_it() -> None:
     assert [point.id for point in outcome.points if point.at_ceiling] == ["ipvs-pods20", "proxy-pods20"]
 
 
+@pytest.mark.parametrize(("rule", "code"), [("fail", 2), ("pass", 0)])
 @pytest.mark.parametrize(("exit_code", "said"), [(None, "no end"), (2, "exit code 2"), (3, "exit code 3")])
-def test_a_session_that_did_not_come_to_its_end_is_said_to(exit_code: int | None, said: str) -> None:
-    outcome = judged(lines(GOOD, exit_code=exit_code))
-    assert said in outcome.notes[0]
-    assert "points may be missing" in outcome.notes[0]
+def test_a_session_that_did_not_come_to_its_end_does_not_pass(
+    exit_code: int | None, said: str, rule: str, code: int
+) -> None:
+    outcome = judged(lines(GOOD, exit_code=exit_code), Rules(on_inconclusive=rule))  # type: ignore[arg-type]  # as above
+    assert (outcome.word, outcome.exit_code) == ("inconclusive", code)
+    (finding,) = outcome.findings
+    assert said in finding.sentence
+    assert "points may be missing" in finding.sentence
+
+
+def test_what_does_not_repeat_outranks_that_points_are_missing() -> None:
+    outcome = judged(lines({**GOOD, ("proxy", 1): UNEVEN}, exit_code=None))
+    assert (outcome.word, outcome.exit_code) == ("unrepeatable", 1)
 
 
 @pytest.mark.parametrize("exit_code", [0, 1])
 def test_a_session_with_verdicts_is_complete(exit_code: int) -> None:
-    assert judged(lines(GOOD, exit_code=exit_code)).notes == ()
+    outcome = judged(lines(GOOD, exit_code=exit_code))
+    assert (outcome.findings, outcome.exit_code) == ((), 0)
+
+
+def test_a_point_with_warm_up_runs_only_is_not_measured_and_no_failure() -> None:
+    cut = sample(axes("proxy", 1), 0, 1.0, "warmup")
+    outcome = judged([*lines(GOOD, exit_code=None), cut])
+    point = outcome.points[-1]
+    assert (point.id, point.spread_word, point.worst) == ("proxy-pods01", "inconclusive", "inconclusive")
+    assert "not measured" in point.findings[0].sentence
+    assert (outcome.word, outcome.exit_code, outcome.session_word) == ("inconclusive", 2, "repeatable")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 XUNIT2 = xmlschema.XMLSchema(Path(__file__).with_name("xunit2.xsd"))
 MIXED = {("ipvs", 1): STEADY, ("ipvs", 2): UNSURE, ("proxy", 1): UNEVEN, ("proxy", 2): STEADY}
+COLLAPSED = (40000.0, 40100.0, 20000.0, 40050.0, 39950.0)
+RISING = tuple(39000.0 + 250 * step for step in range(10))
 HOSTILE = "a|b`c`<script>alert(1)</script>&amp;\x1b[2J\u202e\n# x\r\ud800**b**[l](http://x)$m$ ]]>\0"
 
 
@@ -46,7 +48,7 @@ def test_the_text_has_the_worst_first_and_ends_with_the_verdict() -> None:
     ]
     said = " ".join(shown)
     assert "proxy-pods01 is unrepeatable: the CV of 5 valid runs is 20.79%" in said
-    assert "the session as a whole: unrepeatable; 1 of 4 points do not repeat (25%), 1 may not" in said
+    assert "the session as a whole: unrepeatable; 1 of 4 points does not repeat (25%), 1 may not" in said
     assert said.endswith(
         "kubelb gate: unrepeatable (exit code 1): 1 point unrepeatable, 1 point inconclusive, not judged "
         "against a baseline"
@@ -64,11 +66,64 @@ def test_the_text_is_printable_and_80_columns_wide(outcome: Outcome) -> None:
 
 def test_hundreds_of_failures_are_counted_and_not_all_spelled_out() -> None:
     outcome = judged(lines({("ipvs", pods): UNEVEN for pods in range(1, 301)}))
-    assert "and 250 more failures" in text.render(outcome)
+    assert "and 250 more findings" in text.render(outcome)
     summary = markdown.render(outcome)
-    assert "and 250 more failures" in summary
+    assert "and 250 more findings" in summary
     assert "and 100 more points" in summary
     assert len(summary.encode()) < 2**20
+
+
+def test_every_sentence_and_what_the_terminal_says_of_the_runs_is_shown() -> None:
+    outcome = judged(
+        lines({**MIXED, ("ipvs", 4): COLLAPSED, ("ipvs", 8): RISING}, max_runs=10, exit_code=None)
+    )
+    shown = " ".join(text.render(outcome).split())
+    summary = markdown.render(outcome)
+    assert len(outcome.findings) == 4
+    for finding in outcome.findings:
+        assert finding.sentence in shown
+        assert markdown.escaped(finding.sentence) in summary
+    for said in ("rising over their runs", "with collapsed runs (their numbers)", "ipvs-pods04 (3)"):
+        assert said in shown
+        assert markdown.escaped(said) in summary
+    assert "kubelb gate --tolerance" in shown
+
+
+@pytest.mark.parametrize(
+    ("points", "whole", "last"),
+    [
+        ({("ipvs", 1): STEADY}, "repeatable; its only point repeats", "1 point repeats, not judged"),
+        ({("ipvs", 1): UNEVEN}, "unrepeatable; its only point does not repeat", "1 point unrepeatable,"),
+        ({("ipvs", 1): UNSURE}, "inconclusive; its only point may not repeat", "1 point inconclusive,"),
+        ({}, "inconclusive; nothing was measured", "nothing was measured"),
+        (
+            {("ipvs", 1): STEADY, ("ipvs", 2): STEADY},
+            "repeatable; 0 of 2 points do not repeat",
+            "2 points repeat, not judged",
+        ),
+    ],
+)
+def test_numbers_agree_with_their_words(
+    points: dict[tuple[str, int], tuple[float, ...]], whole: str, last: str
+) -> None:
+    shown = " ".join(text.render(judged(lines(points, max_runs=10))).split())
+    assert f"the session as a whole: {whole}" in shown
+    assert last in shown
+
+
+@pytest.mark.parametrize(("rule", "tag"), [("fail", "failure"), ("pass", "skipped")])
+def test_points_that_may_be_missing_are_shown_in_every_format(rule: str, tag: str) -> None:
+    rules = Rules(on_inconclusive=rule)  # type: ignore[arg-type]  # a parameter of a test is a plain str
+    outcome = judged(lines({("ipvs", 1): STEADY}, exit_code=None), rules)
+    assert cases(outcome)["session"].find(tag) is not None
+    assert "kubelb gate: inconclusive (exit code" in text.render(outcome)
+    assert markdown.render(outcome).startswith(
+        "### \N{WHITE QUESTION MARK ORNAMENT} kubelb gate: inconclusive"
+    )
+    report = json_report.build(outcome)
+    assert isinstance(report, dict)
+    assert report["verdict"] == "inconclusive"
+    assert "points may be missing" in report["session"]["findings"][0]["sentence"]
 
 
 def test_json_has_every_point_with_its_runs_verdicts_and_sentences() -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kubelb.record import fingerprint, levels
+from pytest_kubelb.record.lines import SessionStart
 from pytest_kubelb.record.reader import read_record
 
 from .sessions import HOSTS, write_session
@@ -198,3 +199,10 @@ def test_any_two_fingerprints_compare_and_each_equals_itself(one: Tree, other: T
     there, back = fingerprint.compare(one, other), fingerprint.compare(other, one)
     assert [(each.path, each.matters) for each in there] == [(each.path, each.matters) for each in back]
     assert all(each.sentence for each in there)
+
+
+def test_the_sides_of_a_comparison_are_not_part_of_it() -> None:
+    start = SessionStart(
+        "20261123T072210Z-3f9c", "", {"testbed": "rack", "ab": {"a": {"backend": "ipvs"}}}, {}
+    )
+    assert fingerprint.of(start) == {"testbed": "rack"}

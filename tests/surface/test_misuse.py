@@ -54,6 +54,10 @@ def assert_refused(result: pytest.RunResult, sentence: str) -> None:
             "--kubelb-order: 'snake' is unknown: choose from paired, block, random.",
         ),
         (("--kubelb-precision", "0"), "--kubelb-precision: '0' is out of range*"),
+        (
+            ("--kubelb-max-drop", "100%"),
+            "--kubelb-max-drop: '100%' is out of range: a drop is above 0% and below 100%.",
+        ),
         (("--kubelb-max-drop", "5"), "--kubelb-max-drop: '5' is not a tolerance: write a percentage (5%)*"),
         (
             ("--kubelb-runs=9", "--kubelb-max-runs=8"),

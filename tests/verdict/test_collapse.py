@@ -30,12 +30,30 @@ def test_steady_runs_have_no_break() -> None:
     assert breaks([]) == []
 
 
-@given(at=st.integers(0, 4), fraction=st.floats(0, 0.99), outage_s=st.floats(130, 2000))
+@given(at=st.integers(0, 4), fraction=st.floats(0, 0.94), outage_s=st.floats(130, 2000))
 def test_the_outage_is_found_whatever_the_depth_of_the_dip(at: int, fraction: float, outage_s: float) -> None:
     (found,) = breaks(broken(at=at, fraction=fraction, outage_s=outage_s))
     assert (found.run, found.stalled) == (at, at + 1)
     assert found.collapsed is (found.fraction < 0.8)
     assert found.outage_s == pytest.approx(outage_s)
+
+
+@given(fraction=st.floats(0.96, 1.0))
+def test_a_run_that_reached_its_median_broke_nothing_though_the_next_one_stalled(fraction: float) -> None:
+    assert breaks(broken(at=2, fraction=fraction, outage_s=300)) == []
+
+
+def test_logs_that_lie_far_apart_in_time_are_no_stall() -> None:
+    later = [replace(run, started_s=run.started_s + 86_400) for run in STEADY]
+    assert breaks([*STEADY, *later]) == []
+    low = [*STEADY[:-1], replace(STEADY[-1], rps=900.0)]
+    assert breaks([*low, *later]) == []
+
+
+def test_a_stall_is_not_laid_to_a_run_that_ended_long_before_it() -> None:
+    stalled = replace(STEADY[0], started_s=86_400.0, wall_s=300.0)
+    (found,) = breaks([*STEADY[:-1], replace(STEADY[-1], rps=300.0), stalled])
+    assert (found.run, found.collapsed, found.stalled, found.outage_s) == (5, True, None, None)
 
 
 @given(st.permutations(range(6)))

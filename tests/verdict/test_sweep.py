@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_kubelb.verdict import protocol
 from pytest_kubelb.verdict.regression import judge
-from pytest_kubelb.verdict.sweep import judge_sweep
+from pytest_kubelb.verdict.sweep import Sweep, judge_sweep, sentence
 
 Cells = dict[str, tuple[list[list[float]], list[list[float]]]]
 
@@ -75,6 +75,74 @@ def test_one_odd_provisioning_does_not_move_the_aggregate() -> None:
 def test_a_few_points_do_not_make_an_aggregate_that_finds_a_drop_unconfirmed() -> None:
     judged = judge_sweep(sweep(points=2, everywhere=0.06))
     assert judged.overall.verdict == "retest"
+
+
+def low_at_first(*later: float) -> Sweep[str]:
+    """Judge six points that were 10 % low at first, and measured again so many times."""
+    cells = sweep(points=6, scatter=0.002)
+    for number, (key, (old, new)) in enumerate(cells.items()):
+        runs = [10_000.0 * (1 + number) * (1 + each / 1000) for each in (-1, 0, 1)]
+        cells[key] = (old, [[run * factor for run in runs] for factor in (0.9, *later)])
+        assert new
+    return judge_sweep(cells)
+
+
+def test_an_aggregate_that_did_not_hold_when_measured_again_does_not_convict() -> None:
+    assert low_at_first().overall.verdict == "regression"
+    for later in ((1.0, 1.0), (1.0, 1.01)):
+        judged = low_at_first(*later)
+        assert {point.verdict for point in judged.points.values()} == {"pass"}
+        assert judged.overall.verdict == "pass"
+        assert judged.overall.change == pytest.approx(0, abs=0.008)
+        assert not judged.fell
+    judged = low_at_first(1.0)
+    assert judged.overall.verdict != "regression"
+    assert judged.overall.candidates == 2
+
+
+def test_an_aggregate_that_held_when_measured_again_convicts() -> None:
+    judged = low_at_first(0.9, 0.9)
+    assert (judged.overall.verdict, judged.fell, len(judged.convicted)) == ("regression", True, 6)
+    assert judged.overall.change == pytest.approx(-0.1, abs=0.006)
+
+
+def test_a_sweep_slow_at_single_points_says_at_which() -> None:
+    cells = sweep(drops={7: 0.06, 9: 0.08, 12: 0.07})
+    suspected = judge_sweep(cells)
+    assert "is suspected at 3 of 20 points (p07, p09, p12), worst p09: " in sentence("it", suspected)
+    assert "20 provisionings of 20 points" in sentence("it", suspected)
+    assert sentence("it", suspected).endswith("; measure what is suspected again, provisioned anew.")
+    for key in ("p07", "p09", "p12"):
+        cells[key] = (cells[key][0], cells[key][1] * 2)
+    judged = judge_sweep(cells)
+    assert (judged.convicted, judged.fell) == (("p07", "p09", "p12"), False)
+    said = sentence("the sweep", judged, str.upper)
+    assert said.startswith("the sweep has regressed at 3 of 20 points (P07, P09, P12), worst P09: ")
+    assert f"estimated change {judged.points['p09'].change:+.1%}" in said
+    assert "23 provisionings of 20 points against 5 baseline sessions" in said
+    assert said.endswith("; look for what changed since the baseline, or pin a new one if the drop is meant.")
+    one = judge_sweep({key: cells[key] for key in ("p06", "p07")})
+    assert sentence("it", one).startswith("it has regressed at 1 of 2 points, namely p07: ")
+
+
+def test_a_sweep_slow_everywhere_says_so_with_the_figures_of_the_aggregate() -> None:
+    judged = judge_sweep(sweep(everywhere=0.03, scatter=0.01))
+    assert (judged.fell, judged.convicted) == (True, ())
+    said = sentence("it", judged)
+    assert said.startswith("it has regressed over its points together: ")
+    assert f"estimated change {judged.overall.change:+.1%}" in said
+    assert "a drop of 3.0% or more is " in said
+    assert "20 provisionings of 20 points against 5 baseline sessions" in said
+    both = sentence("it", low_at_first(0.9, 0.9))
+    assert "over its points together, and by themselves p00, p01, p02, p03, p04, p05: " in both
+    many = judge_sweep(sweep(everywhere=0.1, candidates=3))
+    assert ", p05 and 14 more: " in sentence("it", many)
+
+
+def test_a_sweep_that_passes_or_has_no_baseline_says_so() -> None:
+    assert sentence("it", judge_sweep(sweep())).startswith("it has not regressed over its points together: ")
+    dead = judge_sweep({"p00": ([[0.0]], [[5.0]])})
+    assert sentence("it", dead).endswith("; pin another baseline.")
 
 
 def test_points_may_have_different_numbers_of_sessions() -> None:

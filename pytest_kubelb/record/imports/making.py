@@ -84,7 +84,8 @@ def _import(group: Group, reading: Reading) -> Imported | None:
         if writer is not None:
             _end(writer, group, rates, judged)
             last_s = max((run.started_s or started_s) + run.wall_s for run in runs)
-            writer.append(SessionEnd(iso(last_s), 0))
+            failed = any(outcome.verdict == "unrepeatable" for outcome in judged.values())
+            writer.append(SessionEnd(iso(last_s), 1 if failed else 0))  # as pytest would have ended
     except BaseException:
         if session is not None:
             # Half a session would be judged as a whole one.

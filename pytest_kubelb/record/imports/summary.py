@@ -148,7 +148,21 @@ def _breaks(runs: Sequence[Measured]) -> list[str]:
             f"    {run.cell.pods} pods run {run.run}: {_rate(run.rps)} requests/s, {one.fraction:.2f} of the median"
             f"{after} ({run.place})"
         )
-    return lines
+    return [wrapped for line in lines for wrapped in _wrapped(line)]
+
+
+def _wrapped(line: str) -> list[str]:
+    """Wrap a line, what follows two columns further in than it begins."""
+    margin = line[: len(line) - len(line.lstrip())]
+    # A name of a file stays whole, so that it can be copied.
+    return textwrap.wrap(
+        line.lstrip(),
+        _WIDTH,
+        initial_indent=margin,
+        subsequent_indent=f"{margin}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _ratios(runs: Sequence[Measured], full: Mapping[Cell, Ceiling]) -> list[str]:
