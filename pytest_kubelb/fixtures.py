@@ -72,6 +72,9 @@ def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
         testbed.held = _open(pytestconfig, stack)
     except KubelbError as error:
         testbed.break_(error)
+    except BaseException:  # interrupted while it was opened: nobody else would put it back
+        stack.close()
+        raise
     try:
         yield testbed
     finally:
