@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pytest_kubelb.record import baseline, fingerprint, levels
 from pytest_kubelb.record.points import point_key, point_text
 from pytest_kubelb.record.reader import read_record
-from pytest_kubelb.verdict import regression, sweep
+from pytest_kubelb.verdict import evidence, regression, sweep
 from pytest_kubelb.verdict.adaptive import Prior
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Axes: TypeAlias = Mapping[str, str | int]
 
-MOST_ANEW: Final = 2
+MOST_ANEW: Final = evidence.MOST_CANDIDATES - 1
 """Times that a suspect point is provisioned and measured again."""
 
 

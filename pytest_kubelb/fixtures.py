@@ -5,6 +5,7 @@ Touches pytest; what drives the testbed is imported inside the fixtures, so that
 
 from __future__ import annotations
 
+import logging
 from collections import ChainMap
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from pytest_kubelb.holding import HeldTestbed
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.testbed.hosts import Hosts
+
+
+log = logging.getLogger(__name__)
 
 
 class Wrk(Protocol):
@@ -68,20 +72,20 @@ def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
     left: KubelbError | None = None
     stack = ExitStack()
     stack.enter_context(interruptible())
-    try:
-        testbed.held = _open(pytestconfig, stack)
-    except KubelbError as error:
-        testbed.break_(error)
-    except BaseException:  # interrupted while it was opened: nobody else would put it back
-        stack.close()
-        raise
-    try:
+    try:  # around the opening as well: when that is interrupted, nobody else would put it back
+        try:
+            testbed.held = _open(pytestconfig, stack)
+        except KubelbError as error:
+            testbed.break_(error)
         yield testbed
     finally:
         try:
             stack.close()
         except KubelbError as error:
             left = error
+            log.error(
+                "the testbed could not be put back as it was: %s", error
+            )  # an interrupt would swallow it
     if left is not None:
         pytest.fail(f"the testbed could not be put back as it was: {left}", pytrace=False)
 

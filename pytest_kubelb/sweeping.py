@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -65,14 +64,9 @@ def judge(item: pytest.Item, backend: str) -> None:
 
 
 def _record(config: pytest.Config, backend: str, judged: Sweep[PointKey], sentence: str) -> None:
-    from pytest_kubelb.record.lines import Event
+    from pytest_kubelb import recording
 
     if stash.WRITER in config.stash:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        details = {
-            "backend": backend,
-            "points": len(judged.points),
-            "sentence": sentence,
-            **asdict(judged.overall),
-        }
-        config.stash[stash.WRITER].append(Event(at, "sweep", details))
+        points = len(judged.points)
+        details = {"backend": backend, "points": points, "sentence": sentence, **asdict(judged.overall)}
+        recording.note(config.stash[stash.WRITER], "sweep", details)
