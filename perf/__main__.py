@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from perf import figures, gate_figures, gate_speed, repeat_figures
+from perf import evidence_figures, figures, gate_figures, gate_speed, repeat_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -21,6 +21,7 @@ ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = 
     "scaling": figures.scaling,
     "by-hand": figures.through_the_plugin_and_by_hand,
     "duty": figures.duty_cycle,
+    "evidence": evidence_figures.figures,
     "repeat": repeat_figures.figures,
     "gate": gate_figures.figures,
     "gate-speed": gate_speed.figures,

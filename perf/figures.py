@@ -194,7 +194,7 @@ def _lab() -> Iterator[Lab]:
 @contextmanager
 def _held(lab: Lab) -> Iterator[HeldTestbed]:
     described = inventory.load(lab.inventory)
-    with holding.hold(described, tuple(BACKENDS), BACKENDS, "perf", lambda *_: None) as held:
+    with holding.hold(described, holding.Wanted("perf", tuple(BACKENDS), BACKENDS), lambda *_: None) as held:
         yield held
 
 

@@ -14,13 +14,13 @@ from pytest_kubelb.errors import ConfigError, KubelbError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = ("lab", "import_", "history", "gate", "ab")
+_COMMANDS = ("lab", "import_", "history", "gate", "ab", "report", "restore")
 USAGE = 4
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one sub-command; give its exit code, or 1 (4 for a mistake in what was given) with one sentence."""
-    arguments = _parser().parse_args(argv)
+    arguments = parser().parse_args(argv)
     try:
         code = int(arguments.run(arguments) or 0)
         sys.stdout.flush()
@@ -42,10 +42,11 @@ class _Parser(argparse.ArgumentParser):
         self.exit(USAGE, f"{self.prog}: {message}\n")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="kubelb", description="Load-balancer benchmarks that prove they repeat.")
-    parser.add_argument("--version", action="version", version=f"kubelb {__version__}")
-    groups = parser.add_subparsers(required=True, metavar="COMMAND")
+def parser() -> argparse.ArgumentParser:
+    """Give the parser of the command line with all its sub-commands."""
+    top = _Parser(prog="kubelb", description="Load-balancer benchmarks that prove they repeat.")
+    top.add_argument("--version", action="version", version=f"kubelb {__version__}")
+    groups = top.add_subparsers(required=True, metavar="COMMAND")
     for name in _COMMANDS:
         import_module(f"pytest_kubelb.commands.{name}").add(groups)
-    return parser
+    return top

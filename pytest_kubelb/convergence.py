@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pytest_kubelb import readiness
 
@@ -40,6 +41,12 @@ class Target:
     host_header: str
     endpoints: tuple[Endpoint, ...]
 
+    @property
+    def address(self) -> str:
+        """The `address:port` that wrk is pointed at."""
+        parts = urlsplit(self.url)
+        return f"{parts.hostname}:{parts.port or 80}"
+
 
 class Convergence:
     """Where the testbed is, and how to get it elsewhere. Not for use by several threads."""
@@ -49,13 +56,15 @@ class Convergence:
         benchmarker: Host,
         workload: Workload,
         overlay: Overlay,
+        tune: Callable[[str], None],
         backends: Mapping[str, Backend],
         on_converged: Callable[[Point, Mapping[str, float]], None],
     ) -> None:
-        """`on_converged` is told the seconds that each step took."""
+        """`tune` brings the hosts to the profile of that name; `on_converged` is told the seconds of each step."""
         self._benchmarker = benchmarker
         self._workload = workload
         self._overlay = overlay
+        self._tune = tune
         self._backends = backends
         self._on_converged = on_converged
         self._at: Point | None = None
@@ -76,6 +85,8 @@ class Convergence:
             if self._endpoints:
                 self._timed(seconds, "scale_down_s", lambda: self._scale(0))
             self._timed(seconds, "overlay_s", lambda: self._overlay.set(point.overlay))
+        if before is None or before.tuning != point.tuning:
+            self._timed(seconds, "tune_s", lambda: self._tune(point.tuning))
         if before is None or len(self._endpoints) != point.pods:
             self._timed(seconds, "scale_s", lambda: self._scale(point.pods))
         backend = self._backends[point.backend]

@@ -34,7 +34,7 @@ def pytest_kubelb_points(settings: Settings) -> Sequence[Point]:
     """Give the whole matrix of the settings."""
     from pytest_kubelb import matrix
 
-    return matrix.grid(settings.backend, settings.pods, settings.overlay, settings.passes)
+    return matrix.grid(settings.backend, settings.pods, settings.overlay, settings.tuning, settings.passes)
 
 
 @pytest.hookimpl(trylast=True)
@@ -49,10 +49,15 @@ def pytest_kubelb_order_points(settings: Settings, points: Sequence[Point]) -> S
 def pytest_kubelb_host_facts(hosts: Hosts, names: Sequence[str]) -> Mapping[str, object]:
     """Give kernel, CPUs, memory, NICs and wrk of each host, by one command on each."""
     from pytest_kubelb import host_facts
+    from pytest_kubelb.evidence import specs
 
     said = hosts.each(names, ["sh", "-c", host_facts.SCRIPT])
     facts = {name: host_facts.parse(done.stdout) for name, done in said.items()}
-    return {"kernels": {name: known.pop("kernel", "") for name, known in facts.items()}, "hosts": facts}
+    return {
+        "kernels": {name: known.pop("kernel", "") for name, known in facts.items()},
+        "hosts": facts,
+        "specs": {name: specs.parse(name, done.stdout).to_json() for name, done in said.items()},
+    }
 
 
 @pytest.hookimpl(trylast=True)

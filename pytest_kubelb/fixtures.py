@@ -20,11 +20,13 @@ from pytest_kubelb.opening import interruptible, inventory_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_kubelb.convergence import Target
     from pytest_kubelb.holding import HeldTestbed
     from pytest_kubelb.record.sample import Series
-    from pytest_kubelb.testbed.hosts import Hosts
+    from pytest_kubelb.testbed.hosts import Completed, Hosts
+    from pytest_kubelb.testbed.inventory import Inventory
 
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,9 @@ class Testbed:
 
 
 @pytest.fixture(scope="session")
-def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
+def testbed(
+    pytestconfig: pytest.Config, record_testsuite_property: Callable[[str, object], None]
+) -> Iterator[Testbed]:
     """The testbed, held for the session: hosts, cluster and load balancer of the inventory, or of the embedded lab.
 
     It is opened when the first point needs it. At the end of the session, also when that is interrupted,
@@ -75,6 +79,7 @@ def testbed(pytestconfig: pytest.Config) -> Iterator[Testbed]:
     try:  # around the opening as well: when that is interrupted, nobody else would put it back
         try:
             testbed.held = _open(pytestconfig, stack)
+            _tell_junit(pytestconfig, record_testsuite_property)
         except KubelbError as error:
             testbed.break_(error)
         yield testbed
@@ -124,6 +129,7 @@ def wrk(
     Every run is in the record before the next one starts. The verdict on the series is given by the reporting hook
     when the test function has returned.
     """
+    from pytest_kubelb import judging
     from pytest_kubelb.settings import override
 
     config = request.config
@@ -133,6 +139,8 @@ def wrk(
     def measure() -> Series:
         from pytest_kubelb.series import PointRuns
 
+        if keeping := config.stash.get(stash.KEEPING, None):
+            keeping.begin(judging.id_of(request.node))
         series = PointRuns(config, testbed, lb_point, settings).make()
         request.node.stash[stash.SERIES] = series
         request.node.stash[stash.OWN_SETTINGS] = settings
@@ -157,12 +165,15 @@ def sweep(request: pytest.FixtureRequest) -> Callable[[], None]:
 
 def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     """Open the testbed of the session, and its record, on `stack`. Raises KubelbError."""
-    settings = config.stash[stash.SETTINGS]
-    inventory, facts = stack.enter_context(inventory_of(settings))
+    settings, points = config.stash[stash.SETTINGS], config.stash[stash.PLAN].each
+    # Markers may name others than the settings do.
+    tunings = tuple(dict.fromkeys(point.tuning for point in points))
+    inventory, facts = stack.enter_context(inventory_of(settings, tunings))
 
     # Imported here: the lab imports them while it boots.
     from pytest_kubelb import recording
-    from pytest_kubelb.holding import hold
+    from pytest_kubelb.holding import Wanted, hold
+    from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.session import new_session
 
     session = new_session(config.rootpath, datetime.now(UTC))
@@ -175,11 +186,43 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
         found = config.hook.pytest_kubelb_host_facts(config=config, hosts=hosts, names=names)
         return ChainMap(*map(dict, found))
 
-    held = stack.enter_context(hold(inventory, settings.backend, known, session.id, on_event, host_facts))
+    config.stash[stash.EVIDENCE] = stack.enter_context(JsonLines(session.evidence, "evidence file"))
+    wanted = Wanted(session.id, tuple(dict.fromkeys(point.backend for point in points)), known, tunings)
+    listener = _artifacts(config, session.folder, inventory)
+    held = stack.enter_context(hold(inventory, wanted, on_event, host_facts, listener))
     on_event("testbed", dict(held.facts))
     if settings.baseline is not None:
         from pytest_kubelb import comparing
 
-        points = [point.axes() for point in config.stash[stash.PLAN].each]
-        config.stash[stash.COMPARISON] = comparing.compare(settings, config.rootpath, session.record, points)
+        axes = [point.axes() for point in points]
+        config.stash[stash.COMPARISON] = comparing.compare(settings, config.rootpath, session.record, axes)
     return held
+
+
+def _artifacts(
+    config: pytest.Config, folder: Path, inventory: Inventory
+) -> Callable[[Completed], None] | None:
+    """Get ready to keep artifacts, and give who is to hear of commands on the hosts; None when none are kept."""
+    when = config.stash[stash.SETTINGS].artifacts
+    if when == "never":
+        return None
+    from pytest_kubelb.keeping import Keeping
+    from pytest_kubelb.report.artifacts import Artifacts
+    from pytest_kubelb.report.redaction import secrets_of_kubeconfig
+
+    secrets = secrets_of_kubeconfig(inventory.cluster.kubeconfig.read_text(encoding="utf-8"))
+    keeping = config.stash[stash.KEEPING] = Keeping(Artifacts(folder, when, secrets=secrets))
+    return keeping.heard
+
+
+def _tell_junit(config: pytest.Config, tell: Callable[[str, object], None]) -> None:
+    """Give JUnit what the session is measured on, as far as it was recorded by now."""
+    if not config.getoption("xmlpath", None):
+        return
+    from pytest_kubelb.record import fingerprint, levels
+    from pytest_kubelb.record.reader import read_record
+    from pytest_kubelb.report import junit
+
+    known = levels.read(read_record(config.stash[stash.RECORD])).fingerprint
+    for name, value in junit.suite_properties(fingerprint.told(known)):
+        tell(name, value)

@@ -19,11 +19,15 @@ from pytest_kubelb.cluster.workload import Workload
 from pytest_kubelb.convergence import Convergence
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
+from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from pytest_kubelb.evidence.watch import Watch
     from pytest_kubelb.matrix import Point
+    from pytest_kubelb.observing import Observer
+    from pytest_kubelb.testbed.hosts import Completed
     from pytest_kubelb.testbed.inventory import Inventory
 
     OnEvent = Callable[[str, Mapping[str, object]], None]  # the name of what happened, and its details
@@ -32,11 +36,25 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a session is going to measure with."""
+
+    session: str
+    """The session's id."""
+    backends: Sequence[str]
+    known: Mapping[str, str]
+    """Every backend that could be chosen: name -> `module:Class`."""
+    tunings: Sequence[str] = ("none",)
+
+
+@dataclass(frozen=True)
 class HeldTestbed:
     """A testbed that is ours for the session."""
 
     convergence: Convergence
     load: LoadGenerator
+    observer: Observer | None
+    """None where the inventory wants no evidence."""
     facts: Mapping[str, object]
     """What `host_facts` gave: JSON values by name."""
 
@@ -44,21 +62,23 @@ class HeldTestbed:
 @contextmanager
 def hold(
     inventory: Inventory,
-    chosen: Sequence[str],
-    known: Mapping[str, str],
-    session: str,
+    wanted: Wanted,
     on_event: OnEvent,
     host_facts: Callable[[Hosts, Sequence[str]], Mapping[str, object]] = lambda hosts, names: {},  # noqa: ARG005
+    on_command: Callable[[Completed], None] | None = None,
 ) -> Iterator[HeldTestbed]:
-    """Open the testbed for the backends `chosen` out of `known` (name -> `module:Class`), and put it back at the end.
+    """Open the testbed for what is `wanted`, and put it back at the end.
 
-    `host_facts` is asked meanwhile, for the names of the hosts that are used. Every step of putting back is tried,
-    whatever the others did; raises TestbedError with the first that failed.
+    `host_facts` is asked meanwhile, for the names of the hosts that are used; `on_command` is told, in any thread, of
+    every command that ended on a host. Every step of putting back is tried, whatever the others did; raises
+    TestbedError with the first that failed.
     """
     roles = inventory.roles
-    used = [roles.load_balancer, roles.benchmarker]
+    used = used_hosts(inventory, wanted.tunings)
     with ExitStack() as stack:
         hosts = stack.enter_context(Hosts(inventory.testbed.ssh_config, used))
+        if on_command is not None:
+            hosts.listen(on_command)
         api = stack.enter_context(
             Api(
                 inventory.cluster.kubeconfig,
@@ -66,27 +86,49 @@ def hold(
                 on_event=lambda text: on_event("kubernetes", {"text": text}),
             )
         )
-        workload = Workload(api, manifest_of(inventory, session))
+        workload = Workload(api, manifest_of(inventory, wanted.session))
         overlay = Overlay(api)
-        made = {name: backends.load(name, known).on_testbed(inventory, hosts) for name in chosen}
-        stack.callback(_put_back, [overlay.restore, workload.delete, *(each.clear for each in made.values())])
-        with ThreadPoolExecutor(3 + len(made)) as pool:
+        tuner = Tuner({name: hosts[name] for name in used}, wanted.session, on_event)
+        made = {
+            name: backends.load(name, wanted.known).on_testbed(inventory, hosts) for name in wanted.backends
+        }
+        steps = [tuner.restore, overlay.restore, workload.delete, *(each.clear for each in made.values())]
+        stack.callback(_put_back, steps)
+        with ThreadPoolExecutor(5 + len(made)) as pool:
+            free = pool.submit(tuner.refuse_leftovers)
+            facts = pool.submit(host_facts, hosts, used)
+            watching = pool.submit(_watch, inventory, hosts, wanted.tunings)
+            free.result()  # before anything is touched
             deployed = pool.submit(workload.deploy)
             prepared = [pool.submit(backend.prepare) for backend in made.values()]
-            facts = pool.submit(host_facts, hosts, used)
-            load = pool.submit(LoadGenerator, hosts[roles.benchmarker], session).result()
+            load = pool.submit(LoadGenerator, hosts[roles.benchmarker], wanted.session).result()
             stack.callback(load.remove)
             for step in (deployed, *prepared):
                 step.result()
+            if (watch := watching.result()) is not None:
+                stack.callback(watch.close)
+        observer = None if watch is None else _observer(inventory, watch, workload, tuner, facts.result())
 
         def on_converged(point: Point, seconds: Mapping[str, float]) -> None:
             on_event("converged", {"point": point.axes(), **seconds})
 
+        def tune(name: str) -> None:
+            tuner.apply(inventory.tunings[name])
+
         yield HeldTestbed(
-            Convergence(hosts[roles.benchmarker], workload, overlay, made, on_converged),
+            Convergence(hosts[roles.benchmarker], workload, overlay, tune, made, on_converged),
             load,
+            observer,
             facts.result(),
         )
+
+
+def used_hosts(inventory: Inventory, tunings: Sequence[str]) -> tuple[str, ...]:
+    """Give the hosts that a session logs in to, each once: of its data path, its evidence and its tunings."""
+    roles = inventory.roles
+    workers = roles.workers if "workers" in inventory.evidence else ()
+    tuned = [host for name in tunings for host in inventory.tunings[name].by_host]
+    return tuple(dict.fromkeys((roles.load_balancer, roles.benchmarker, *workers, *tuned)))
 
 
 def manifest_of(inventory: Inventory, session: str) -> Manifest:
@@ -99,6 +141,42 @@ def manifest_of(inventory: Inventory, session: str) -> Manifest:
         service_port=inventory.proxy.port if inventory.proxy else None,
         cluster_ip=inventory.proxy.cluster_ip if inventory.proxy else None,
     )
+
+
+def _watch(inventory: Inventory, hosts: Hosts, tunings: Sequence[str]) -> Watch | None:
+    """Open what reads the evidence; None where the inventory wants none."""
+    if not inventory.evidence:
+        return None
+    from pytest_kubelb.evidence.watch import Watch
+
+    roles = _read_roles(inventory)
+    sysctls: dict[str, list[str]] = {}
+    for name in tunings:
+        for host, knobs in inventory.tunings[name].by_host.items():
+            sysctls.setdefault(host, []).extend(knobs.sysctls)
+    return Watch({name: hosts[name] for members in roles.values() for name in members}, roles, sysctls)
+
+
+def _observer(
+    inventory: Inventory, watch: Watch, workload: Workload, tuner: Tuner, facts: Mapping[str, object]
+) -> Observer:
+    from pytest_kubelb.evidence.spec import NodeSpec
+    from pytest_kubelb.observing import Known, Observer
+
+    told = facts.get("specs")
+    specs = {name: NodeSpec.from_json(spec) for name, spec in told.items()} if isinstance(told, dict) else {}
+    known = Known(_read_roles(inventory), specs, inventory.limits)
+    return Observer(watch, workload.running, tuner.drifts, known)
+
+
+def _read_roles(inventory: Inventory) -> dict[str, tuple[str, ...]]:
+    """Give the roles whose hosts are read around runs, and those hosts."""
+    roles = {
+        "load_balancer": (inventory.roles.load_balancer,),
+        "benchmarker": (inventory.roles.benchmarker,),
+        "workers": inventory.roles.workers,
+    }
+    return {role: names for role, names in roles.items() if role in inventory.evidence}
 
 
 def _put_back(steps: Sequence[Callable[[], None]]) -> None:

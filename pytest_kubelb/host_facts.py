@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Final
 
 # Only what carries traffic from outside counts as a NIC: hardware (it has a device), bonds and VLANs, and not the pods'
-# ends, bridges and tunnels, which come and go with the workload. A NIC that is down is left out.
+# ends, bridges and tunnels, which come and go with the workload. A NIC that is down is left out. The lines `link`, for
+# `evidence.specs`, have every other Ethernet device as well: in a network namespace the NIC is one end of a veth.
 SCRIPT: Final = r"""
 echo "kernel $(uname -srm)"
 cpus=$(grep -c '^processor' /proc/cpuinfo 2>/dev/null)
@@ -28,6 +29,29 @@ for folder in /sys/class/net/*; do
   read -r mtu <"$folder/mtu"
   driver=$(readlink "$folder/device/driver") || driver=
   echo "nic ${folder##*/} ${driver##*/}:$speed:$mtu"
+done 2>/dev/null
+for folder in /sys/class/net/*; do
+  nic=${folder##*/} state= type= speed= mtu= driver= own= other=
+  case $nic in lo | veth* | cali* | lxc* | eni* | azv* | gke*) continue ;; esac
+  grep -Eqs '^DEVTYPE=(bridge|vxlan|geneve|wireguard)$' "$folder/uevent" && continue
+  read -r state <"$folder/operstate"
+  read -r type <"$folder/type"
+  [ "$state" != down ] && [ "$type" = 1 ] || continue
+  read -r speed <"$folder/speed"
+  read -r mtu <"$folder/mtu"
+  driver=$(readlink "$folder/device/driver") || driver=
+  read -r own <"$folder/ifindex"
+  read -r other <"$folder/iflink"
+  if [ "$own" != "$other" ] && ! grep -qs '^DEVTYPE=' "$folder/uevent"; then
+    driver=veth speed= # it says 10 Gbit/s, whatever it does
+  fi
+  set -- "$folder"/queues/rx-*
+  [ -e "$1" ] || shift
+  rx=$#
+  set -- "$folder"/queues/tx-*
+  [ -e "$1" ] || shift
+  echo "link $nic ${driver##*/}:$speed:$mtu:$rx:$#"
+  PATH=$PATH:/usr/sbin:/sbin LC_ALL=C ethtool -k "$nic" | sed -n "s/^[[:space:]]*\([^ ]*\): on.*/offload $nic \1/p"
 done 2>/dev/null
 command -v wrk >/dev/null 2>&1 && echo "wrk $(wrk -v 2>&1 | head -n 1)"
 exit 0

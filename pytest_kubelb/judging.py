@@ -45,7 +45,7 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     series = item.stash[stash.SERIES]
     settings = item.stash.get(stash.OWN_SETTINGS, item.config.stash[stash.SETTINGS])
     verdict = item.config.hook.pytest_kubelb_judge(config=item.config, series=series)
-    outcome = Outcome(_id(item), series, verdict, _against_baseline(item.config, series, settings))
+    outcome = Outcome(id_of(item), series, verdict, _against_baseline(item.config, series, settings))
     failure = _failure(outcome, settings)
     item.config.stash.setdefault(stash.OUTCOMES, []).append(outcome)
     item.stash[stash.LINE] = terminal.point_line(outcome.id, series, verdict) + _compared(outcome)
@@ -61,6 +61,14 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
             raise failure
     except (pytest.fail.Exception, KubelbError):
         call.excinfo = pytest.ExceptionInfo.from_current()
+
+
+def keep(config: pytest.Config, call: pytest.CallInfo[None]) -> None:
+    """End the artifacts of the point that was measured, if one was; what could not be kept fails its item."""
+    try:
+        config.stash[stash.KEEPING].end(failed=call.excinfo is not None)
+    except KubelbError:
+        call.excinfo = call.excinfo or pytest.ExceptionInfo.from_current()
 
 
 def cells(
@@ -93,7 +101,8 @@ def _against_baseline(config: pytest.Config, series: Series, settings: Settings)
     return config.stash[stash.COMPARISON].judge(series.point, groups, settings.max_drop)
 
 
-def _id(item: pytest.Item) -> str:
+def id_of(item: pytest.Item) -> str:
+    """Give the id of an item's point, as in its brackets: `ipvs-pods04`."""
     callspec = getattr(item, "callspec", None)
     return callspec.id if callspec else item.name
 

@@ -5,6 +5,7 @@ The Lua report is written once per session into a folder of its own on the bench
 
 from __future__ import annotations
 
+import re
 import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -26,7 +27,9 @@ GRACE_S = 30
 """How much longer than its duration wrk may take before it is killed."""
 
 # The benchmarker's own clock says how long wrk took; a stall hides in a mean, not in the wall time.
-_STAMPED = 'date +%s.%N >&2; "$@"; code=$?; date +%s.%N >&2; exit $code'
+# `times` prints the CPU time of the shell and, on its second line, that of the processes it waited for: wrk's own.
+_STAMPED = 'date +%s.%N >&2; "$@"; code=$?; date +%s.%N >&2; times >&2; exit $code'
+_CHILDREN = r"(\d+)m([\d.]+)s (\d+)m([\d.]+)s"
 _PREPARE = (
     'command -v wrk >/dev/null || { echo "wrk is not installed" >&2; exit 1; }; '
     'umask 077 && folder=$(mktemp -d "/tmp/kubelb.$1.XXXXXX") && cat >"$folder/report.lua" && echo "$folder"'
@@ -38,6 +41,8 @@ class LoadGenerator:
 
     def __init__(self, benchmarker: Host, session: str) -> None:
         self._host = benchmarker
+        self.printed: Completed | None = None
+        """What the last run printed."""
         prepared = benchmarker.run(["sh", "-c", _PREPARE, "sh", session], input=report_script())
         self._folder = prepared.stdout.strip()
 
@@ -64,6 +69,7 @@ class LoadGenerator:
         completed = self._host.run(
             ["sh", "-c", _STAMPED, "sh", *guarded], timeout_s=limit_s + 10.0, check=False
         )
+        self.printed = completed
         return _sample(target, argv, started, completed, limit_s=limit_s, number=number, warmup=warmup)
 
 
@@ -93,7 +99,7 @@ def _sample(
     warmup: bool,
 ) -> Sample:
     result, reason = None, None
-    wall_s, said = _wall(completed)
+    wall_s, wrk_cpu_s, said = _times(completed)
     if completed.exit_code == 0:
         try:
             result = parse_json_output(completed.stdout)
@@ -114,6 +120,7 @@ def _sample(
         wall_s=wall_s,
         command=shlex.join(argv),
         result=result,
+        wrk_cpu_s=wrk_cpu_s,
     )
 
 
@@ -126,12 +133,17 @@ def _why_ended(exit_code: int, said: str, *, overdue: bool) -> str:
     return f"wrk ended with exit code {exit_code}: {said or 'it said nothing'}"
 
 
-def _wall(completed: Completed) -> tuple[float, str]:
-    """Give the seconds between the two stamps, and what stands between them; without two, our own measure."""
+def _times(completed: Completed) -> tuple[float, float | None, str]:
+    """Give wrk's wall time, its CPU time, and what it said; without two stamps the wall time is our own measure."""
     lines = completed.stderr.strip().splitlines()
+    cpu_s = None
+    if len(lines) > 2 and (spent := re.fullmatch(_CHILDREN, lines[-1])):
+        minutes, seconds, system_minutes, system_seconds = map(float, spent.groups())
+        cpu_s = round((minutes + system_minutes) * 60 + seconds + system_seconds, 3)
+        del lines[-2:]
     try:
         wall_s = round(float(lines[-1]) - float(lines[0]), 6)
     except (IndexError, ValueError):
-        return completed.elapsed_s, " ".join(lines)[:300]
+        return completed.elapsed_s, cpu_s, " ".join(lines)[:300]
     # A clock that was set meanwhile can make it negative, which no record may hold.
-    return wall_s if wall_s >= 0 else completed.elapsed_s, " ".join(lines[1:-1])[:300]
+    return wall_s if wall_s >= 0 else completed.elapsed_s, cpu_s, " ".join(lines[1:-1])[:300]

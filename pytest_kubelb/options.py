@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 OVERLAYS = ("vxlan", "host-gw")
 ORDERS = ("paired", "block", "random")
-LAB_KERNELS = ("auto", "host", "uml")
+LAB_KERNELS = ("auto", "host", "uml", "qemu")
 PASS_OR_FAIL = ("pass", "fail")
 AUTO = "auto"
 
@@ -68,6 +68,13 @@ def parse_overlays(text: str) -> tuple[str, ...]:
     for name in names:
         one_of(*OVERLAYS)(name)
     return names
+
+
+def parse_tunings(text: str) -> tuple[str, ...]:
+    """Read names of tuning profiles: `none,rps`. Which exist is checked later. Raises ValueError with the rule."""
+    return _names(
+        text, "the name of a tuning profile: lower-case letters, digits and dashes, separated by commas"
+    )
 
 
 def parse_duration(text: str) -> int:
@@ -254,6 +261,14 @@ OPTIONS = (
         metavar="NAMES",
     ),
     Option(
+        "tuning",
+        parse_tunings,
+        "none",
+        "Measure under these tuning profiles of the inventory (none,rps); none changes nothing on the hosts. "
+        "Default: none.",
+        metavar="NAMES",
+    ),
+    Option(
         "runs", whole(1, 1000), "10", "Run wrk this many times at each point. Default: 10.", metavar="NUMBER"
     ),
     Option(
@@ -268,7 +283,7 @@ OPTIONS = (
         parse_connections,
         "800",
         "Open this many connections (800), or the multiple of the pods nearest to N (auto:N). Default: 800.",
-        metavar="NUMBER",
+        metavar="NUMBER|auto:N",
     ),
     Option("threads", whole(1, 1024), "40", "Let wrk use this many threads. Default: 40.", metavar="NUMBER"),
     Option(
@@ -283,7 +298,7 @@ OPTIONS = (
         "precision",
         parse_tolerance,
         None,
-        "Stop, from three runs on, when the mean is known this well (95% interval, as +-1%), and go on until then "
+        "Stop, from three runs on, when the mean is known this well (95% interval, as 1%), and go on until then "
         "up to --kubelb-max-runs. Default: not used.",
         metavar="SHARE",
     ),
@@ -293,7 +308,7 @@ OPTIONS = (
         "1",
         "Make this many runs at each point first, recorded but not judged; auto goes on while each run is more "
         "than 1% above the one before. Default: 1.",
-        metavar="NUMBER",
+        metavar="NUMBER|auto",
     ),
     Option(
         "passes",
@@ -330,7 +345,7 @@ OPTIONS = (
         "max-drop",
         parse_drop,
         "5%",
-        "Do not let a point, or a backend's whole sweep, pass that may be this much slower than the baseline. "
+        "Fail when a drop of this share against the baseline is found, at a point or in a backend's whole sweep. "
         "Default: 5%.",
         metavar="SHARE",
     ),
@@ -367,6 +382,64 @@ OPTIONS = (
         in_inventory=False,
     ),
     Option(
+        "plan",
+        parse_flag,
+        "false",
+        "Print every point in its order, what is changed on the way, runs and times, and end: nothing is touched. "
+        "Default: no.",
+        in_inventory=False,
+    ),
+    Option(
+        "markdown",
+        parse_path,
+        None,
+        "Write the verdicts and the table to this file as Markdown; on GitHub they also go to the step's summary. "
+        "Default: none.",
+        metavar="FILE",
+        in_inventory=False,
+    ),
+    Option(
+        "html",
+        parse_path,
+        None,
+        "Write a page with pictures of the session to this file, which opens offline. Default: none.",
+        metavar="FILE",
+        in_inventory=False,
+    ),
+    Option(
+        "csv",
+        parse_path,
+        None,
+        "Write a table with a row for each run to this file as CSV. Default: none.",
+        metavar="FILE",
+        in_inventory=False,
+    ),
+    Option(
+        "parquet",
+        parse_path,
+        None,
+        "Write the same table to this file as Parquet, which needs pyarrow. Default: none.",
+        metavar="FILE",
+        in_inventory=False,
+    ),
+    Option(
+        "openmetrics",
+        parse_path,
+        None,
+        "Write the figures of each point to this file as OpenMetrics text. Default: none.",
+        metavar="FILE",
+        in_inventory=False,
+    ),
+    Option(
+        "artifacts",
+        one_of("never", "on-failure", "always"),
+        "never",
+        "Keep wrk's output, the evidence, the commands and the log of points (never, on-failure, always). "
+        "Default: never.",
+        metavar="WHEN",
+        in_inventory=False,
+    ),
+    Option(
         "keep",
         parse_flag,
         "false",
@@ -377,8 +450,8 @@ OPTIONS = (
         "lab-kernel",
         one_of(*LAB_KERNELS),
         "auto",
-        "Run the embedded lab's load balancer on this kernel: host, uml (User Mode Linux) or auto "
-        "(host where it has IPVS). Default: auto.",
+        "Run the embedded lab's load balancer on this kernel: host, uml (User Mode Linux), qemu (several CPUs and "
+        "queues) or auto (host where it has IPVS, else uml). Default: auto.",
         metavar="KERNEL",
     ),
 )

@@ -45,9 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker, and refuse misuse on the command line before anything is started."""
     config.addinivalue_line(
         "markers",
-        "kubelb(*, backend, pods, overlay, runs, duration, tolerance, max_drop): measure this bench at these points "
-        "and with these settings instead of the session's; each point carries its own backend, pods and "
-        "overlay, so that -m \"kubelb(pods=8, backend='proxy')\" selects it.",
+        "kubelb(*, backend, pods, overlay, tuning, runs, duration, tolerance, max_drop): measure this bench at these "
+        "points and with these settings instead of the session's; each point carries its own backend, pods, "
+        "overlay and tuning, so that -m \"kubelb(pods=8, backend='proxy')\" selects it.",
     )
     if any(config.getoption(option.ini) is not None for option in OPTIONS):
         try:
@@ -130,7 +130,7 @@ def pytest_collection_modifyitems(
     selection.drop_sweeps_without_baseline(config, items)
     for item in items:
         if point := selection.point_of(item):
-            item.extra_keyword_matches.update((point.backend, point.overlay))
+            item.extra_keyword_matches.update((point.backend, point.overlay, point.tuning))
     result = yield
     try:
         selection.check_baseline(config)
@@ -138,14 +138,32 @@ def pytest_collection_modifyitems(
         config.stash[stash.PLAN] = selection.plan(config, items)
     except ConfigError as error:
         raise pytest.UsageError(str(error)) from error
+    if not (config.option.collectonly or config.stash[stash.SETTINGS].plan):
+        from pytest_kubelb import onscreen
+
+        onscreen.register(config, items)
     return result
 
 
 def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     """Print what is going to be measured and how long it will take; with --collect-only that is all."""
     if stash.PLAN not in config.stash:
-        return []
-    return [*_settings_lines(config), f"kubelb plan: {config.stash[stash.PLAN]}."]
+        return ["kubelb plan: no point is selected."] if _only_plan(config) else []
+    from pytest_kubelb import opening
+    from pytest_kubelb.report import plan
+
+    width, planned = config.get_terminal_writer().fullwidth, config.stash[stash.PLAN]
+    return [
+        *_settings_lines(config),
+        *(plan.lines(planned, width) if _only_plan(config) else plan.summary(planned)),
+        *opening.lab_lines(config.stash[stash.SETTINGS], (point.tuning for point in planned.each)),
+    ]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """With --kubelb-plan, run nothing."""
+    return True if _only_plan(session.config) else None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -160,70 +178,31 @@ def pytest_runtest_makereport(
         from pytest_kubelb import judging
 
         judging.judge(item, call)
+    if call.when == "call" and stash.KEEPING in item.config.stash:
+        from pytest_kubelb import judging
+
+        judging.keep(item.config, call)
     report = yield
     if call.when == "call" and stash.LINE in item.stash:
         vars(report)["kubelb_line"] = item.stash[stash.LINE]
     return report
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_report_teststatus(
-    report: pytest.CollectReport | pytest.TestReport, config: pytest.Config
-) -> Generator[None, tuple[str, str, object], tuple[str, str, object]]:
-    """Leave out the dot of a point that gets a line of its own."""
-    category, letter, word = yield
-    lined = hasattr(report, "kubelb_line") and config.get_verbosity() > -2
-    return category, "" if lined else letter, word
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Print one line when a point is finished, whatever the verbosity (but not with -qq)."""
-    result = yield
-    config = item.config
-    # Without the terminal plugin there is no verbosity to ask for.
-    if stash.LINE not in item.stash or not config.pluginmanager.hasplugin("terminalreporter"):
-        return result
-    verbosity = config.get_verbosity()
-    if verbosity > -2:
-        writer = config.get_terminal_writer()
-        if writer.width_of_current_line:
-            writer.line()
-        # With -v pytest begins the next line itself.
-        writer.write(item.stash[stash.LINE] + ("" if verbosity > 0 else "\n"), flush=True)
-    return result
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the tables of all points, and why the JSON report is missing if it is."""
-    if stash.OUTCOMES in config.stash and config.get_verbosity() > -2:
-        from pytest_kubelb.report import summary
-
-        summary.show(terminalreporter, config)
-    if stash.UNWRITTEN in config.stash:
-        terminalreporter.write_line(config.stash[stash.UNWRITTEN], red=True)
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """End the record and write the JSON report, after the fixtures have put the testbed back."""
+    """End the record and write the reports, after the fixtures have put the testbed back."""
     config = session.config
     if stash.RECORD not in config.stash:
         return
     from pytest_kubelb import recording
-    from pytest_kubelb.report import json_report
+    from pytest_kubelb.report import session_end
 
-    destination = config.stash[stash.SETTINGS].json
     try:
         if stash.WRITER in config.stash:
             recording.end(config.stash[stash.WRITER], int(session.exitstatus))
-        if destination:
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            report = json_report.build(config.stash[stash.RECORD])
-            config.hook.pytest_kubelb_update_json(config=config, report=report)
-            json_report.write(report, destination)
-    except (KubelbError, OSError) as error:
-        config.stash[stash.UNWRITTEN] = f"kubelb: the record or its JSON report is not complete: {error}"
+        session_end.write(config)
+    except KubelbError as error:
+        config.stash[stash.UNWRITTEN] = f"kubelb: the record or a report of it is not complete: {error}"
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 
@@ -235,6 +214,10 @@ def _settings(config: pytest.Config) -> Settings:
         config.stash[stash.BACKENDS] = sources.backends(config)
         config.stash[stash.SETTINGS] = sources.resolve(config, config.stash[stash.BACKENDS])
     return config.stash[stash.SETTINGS]
+
+
+def _only_plan(config: pytest.Config) -> bool:
+    return stash.SETTINGS in config.stash and config.stash[stash.SETTINGS].plan
 
 
 def _settings_lines(config: pytest.Config) -> list[str]:

@@ -72,7 +72,9 @@ def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
             markers = [(mark.args, mark.kwargs) for mark in item.iter_markers("kubelb")]
             own = override(config.stash[stash.SETTINGS], markers)
             check_connections(own.connections.at(point.pods), own.threads)
-            measurements.append(matrix.Measurement(point, own.runs, own.fewest_warmups, own.duration))
+            callspec = getattr(item, "callspec", None)
+            label = callspec.id if callspec else item.name
+            measurements.append(matrix.Measurement(point, own.runs, own.fewest_warmups, own.duration, label))
     return matrix.plan(measurements)
 
 

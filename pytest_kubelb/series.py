@@ -5,12 +5,15 @@ Touches the testbed and the record through what it is given.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import judging, sampling, stash
 from pytest_kubelb.errors import KubelbError, TestbedError
 from pytest_kubelb.measuring import lost
+from pytest_kubelb.observing import Observed
 from pytest_kubelb.record.sample import Sample, Series
 
 if TYPE_CHECKING:
@@ -30,6 +33,8 @@ class PointRuns:
         self._target = target
         self._settings = settings
         self._comparison = config.stash.get(stash.COMPARISON, None)
+        self._progress = config.stash.get(stash.PROGRESS, None)
+        self._keeping = config.stash.get(stash.KEEPING, None)
         self._earlier = judging.earlier(config, target.point.axes())
 
     def make(self) -> Series:
@@ -59,25 +64,39 @@ class PointRuns:
 
     def _provisioning(self, target: Target) -> tuple[Sample, ...]:
         prior = self._comparison.prior(target.point.axes()) if self._comparison else None
-        return sampling.sample(lambda index, warmup: self._run(target, index, warmup), self._settings, prior)
+        with self._progress.measuring() if self._progress else nullcontext():
+            return sampling.sample(
+                lambda index, warmup: self._run(target, index, warmup), self._settings, prior
+            )
 
     def _run(self, target: Target, index: int, warmup: bool) -> Sample | None:
         if self._testbed.broken:
             return None
+        held = self._testbed.in_order()
+        run = partial(
+            self._config.hook.pytest_kubelb_run_load,
+            config=self._config,
+            load=held.load,
+            target=target,
+            settings=self._settings,
+            number=index,
+            warmup=warmup,
+        )
         try:
-            sample: Sample = self._config.hook.pytest_kubelb_run_load(
-                config=self._config,
-                load=self._testbed.in_order().load,
-                target=target,
-                settings=self._settings,
-                number=index,
-                warmup=warmup,
+            made = (
+                held.observer.around(target, self._settings, run) if held.observer else Observed(run(), None)
             )
         except TestbedError as error:
             self._testbed.break_(error)
-            sample = lost(target, error, number=index)
+            made = Observed(lost(target, error, number=index), None)
+        if self._keeping:
+            self._keeping.run(made, held.load.printed)
         try:
-            self._config.stash[stash.WRITER].append(sample)
+            self._config.stash[stash.WRITER].append(made.sample)
+            if made.evidence is not None:
+                self._config.stash[stash.EVIDENCE].append(made.evidence)
         except KubelbError as error:  # the disk is full: measuring on would lose every run
             self._testbed.break_(error)
-        return sample
+        if self._progress:
+            self._progress.run_finished(made.sample)
+        return made.sample

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 
     Marker = tuple[Sequence[object], Mapping[str, object]]  # what a mark was called with: (args, kwargs)
 
-MARKER_KEYS = ("backend", "pods", "overlay", "runs", "duration", "tolerance", "max_drop")
+MARKER_KEYS = ("backend", "pods", "overlay", "tuning", "runs", "duration", "tolerance", "max_drop")
 MARKER_SIGNATURE = f"kubelb(*, {', '.join(MARKER_KEYS)})"
+REPORTS = ("json", "markdown", "html", "csv", "parquet", "openmetrics")
+"""The options that name a file to be written at the end."""
 INVENTORY_NAME = "kubelb.toml"
 _DEFAULT = "default"
 
@@ -51,6 +53,7 @@ class Settings:
     backend: tuple[str, ...]
     pods: tuple[int, ...]
     overlay: tuple[str, ...]
+    tuning: tuple[str, ...]
     runs: int
     duration: int
     """Seconds of one run."""
@@ -72,12 +75,25 @@ class Settings:
     order: str
     order_seed: int
     json: Path | None
+    markdown: Path | None
+    html: Path | None
+    csv: Path | None
+    parquet: Path | None
+    openmetrics: Path | None
+    artifacts: str
+    plan: bool
+    """Only tell what would be measured."""
     keep: bool
     lab_kernel: str
     origins: Mapping[str, str]
     """Option key -> where its value comes from."""
     texts: Mapping[str, str]
     """Option key -> its value as text, in the form in which it can be given again."""
+
+    @property
+    def reports(self) -> dict[str, Path]:
+        """The files to be written at the end: name of the format -> file."""
+        return {name: file for name in REPORTS if (file := getattr(self, name)) is not None}
 
     @property
     def most_runs(self) -> int:
@@ -215,12 +231,12 @@ def _parse(key: str, given: Given) -> Any:
         value = BY_KEY[key].parse(given.text)
     except ValueError as error:
         raise ConfigError(f"{given.origin}: {error}.") from error
-    if key == "json":
-        return _json_file(given.folder / value, given.origin)
+    if key in REPORTS:
+        return _report_file(given.folder / value, given.origin)
     return value
 
 
-def _json_file(file: Path, origin: str) -> Path:
+def _report_file(file: Path, origin: str) -> Path:
     # A sweep takes hours: that its result cannot be written has to be said before it. Folders are made then.
     # os.access, because Path.exists() raises where a folder may not be searched.
     there = next(folder for folder in file.absolute().parents if os.access(folder, os.F_OK))
@@ -233,12 +249,24 @@ def _json_file(file: Path, origin: str) -> Path:
 
 def _check(settings: Settings) -> None:
     """Refuse values that are each well-formed but do not fit the inventory or one another."""
+    if settings.reports:
+        from pytest_kubelb.report import formats
+
+        formats.check(settings.reports)
     for name in settings.backend:
         if name not in settings.inventory.backends:
             raise ConfigError(
                 f"{settings.origins['backend']}: backend {name!r} is not in the inventory "
                 f"{settings.texts['inventory']}{_hint(name, settings.inventory.backends)}: "
                 f"choose from {', '.join(settings.inventory.backends)}, or add [backends.{name}] to it."
+            )
+    profiles = settings.inventory.tunings
+    for name in settings.tuning:
+        if name not in profiles:
+            raise ConfigError(
+                f"{settings.origins['tuning']}: tuning {name!r} is not in the inventory "
+                f"{settings.texts['inventory']}{_hint(name, profiles)}: "
+                f"choose from {', '.join(profiles)}, or add [tuning.{name}.load_balancer] to it."
             )
     if settings.most_runs < settings.runs:
         raise ConfigError(

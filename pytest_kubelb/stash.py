@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.comparing import Comparison
     from pytest_kubelb.judging import Outcome
+    from pytest_kubelb.keeping import Keeping
     from pytest_kubelb.matrix import Plan, Point
+    from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.record.writer import RecordWriter
+    from pytest_kubelb.report.progress import Progress
     from pytest_kubelb.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
@@ -31,6 +34,12 @@ RECORD: pytest.StashKey[Path] = pytest.StashKey()
 """config: the record.jsonl of this session, set by the fixture that opened it."""
 WRITER: pytest.StashKey[RecordWriter] = pytest.StashKey()
 """config: the open record, set by the same fixture; verdicts are appended to it."""
+EVIDENCE: pytest.StashKey[JsonLines] = pytest.StashKey()
+"""config: the open file of what was read on the hosts around each run, set by the same fixture."""
+PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
+"""config: told of every run and point, and shows them; absent where nothing is shown."""
+KEEPING: pytest.StashKey[Keeping] = pytest.StashKey()
+"""config: what keeps the artifacts of points, set by the same fixture; absent when none are kept."""
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
 """config: the verdict on every point so far."""
 COMPARISON: pytest.StashKey[Comparison] = pytest.StashKey()

@@ -1,6 +1,11 @@
 """Settings for every test of the project."""
 
+import os
+
 from hypothesis import settings
+
+# On GitHub, sessions that tests start would write into the summary of the step that runs them.
+os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
 # Machines that run tests are shared: how long an example takes says nothing about it.
 settings.register_profile("kubelb", deadline=None)

@@ -125,6 +125,7 @@ def convergence(testbed: FakeTestbed, converged: list[tuple[Point, Mapping[str, 
         FakeBenchmarker(testbed),
         cast("Workload", FakeWorkload(testbed)),
         cast("Overlay", FakeOverlay(testbed)),
+        lambda name: testbed.note(f"tune {name}"),
         {name: FakeBackend(name, testbed) for name in ("ipvs", "proxy")},
         lambda point, seconds: converged.append((point, seconds)),
     )
@@ -138,7 +139,14 @@ def test_the_first_point_takes_every_step_and_the_proof_is_the_last(
     convergence: Convergence, testbed: FakeTestbed
 ) -> None:
     convergence.converge(FIRST)
-    assert testbed.taken() == ["overlay vxlan", "scale 2", "program ipvs 2", "activate ipvs", PROVE_IPVS]
+    assert testbed.taken() == [
+        "overlay vxlan",
+        "tune none",
+        "scale 2",
+        "program ipvs 2",
+        "activate ipvs",
+        PROVE_IPVS,
+    ]
 
 
 def test_the_target_says_where_to_send_the_load_and_who_is_behind_it(convergence: Convergence) -> None:
@@ -163,6 +171,7 @@ def test_the_same_point_again_is_only_proved(convergence: Convergence, testbed: 
             Point("ipvs", 2, "host-gw"),
             ["scale 0", "overlay host-gw", "scale 2", "program ipvs 2", PROVE_IPVS],
         ),
+        (Point("ipvs", 2, "vxlan", "rps"), ["tune rps", PROVE_IPVS]),
         (Point("proxy", 2, "vxlan"), ["program proxy 2", "activate proxy", PROVE_PROXY]),
         (
             Point("proxy", 3, "host-gw"),
@@ -206,15 +215,15 @@ def test_a_new_pass_makes_its_pods_anew_and_programs_every_backend_again(
     convergence.converge(Point("proxy", 2, "vxlan"))
     testbed.taken()
     after = convergence.converge(Point("ipvs", 2, "vxlan", provisioning=2))
-    steps = ["scale 0", "overlay vxlan", "scale 2", "program ipvs 2", "activate ipvs", PROVE_IPVS]
-    assert testbed.taken() == steps
+    first = ["scale 0", "overlay vxlan", "tune none", "scale 2"]
+    assert testbed.taken() == [*first, "program ipvs 2", "activate ipvs", PROVE_IPVS]
     assert {endpoint.pod for endpoint in before.endpoints}.isdisjoint(each.pod for each in after.endpoints)
     convergence.converge(Point("proxy", 2, "vxlan", provisioning=2))
     assert testbed.taken() == ["program proxy 2", "activate proxy", PROVE_PROXY]
 
 
 @pytest.mark.parametrize(
-    "failing", ["overlay host-gw", "scale 4", "program proxy 4", "activate proxy", PROVE_PROXY]
+    "failing", ["overlay host-gw", "tune rps", "scale 4", "program proxy 4", "activate proxy", PROVE_PROXY]
 )
 def test_after_an_error_in_any_step_every_step_is_done_again(
     convergence: Convergence, testbed: FakeTestbed, failing: str
@@ -222,13 +231,20 @@ def test_after_an_error_in_any_step_every_step_is_done_again(
     convergence.converge(FIRST)
     testbed.failing = failing
     with pytest.raises(TestbedError, match=f"{failing} failed"):
-        convergence.converge(Point("proxy", 4, "host-gw"))
+        convergence.converge(Point("proxy", 4, "host-gw", "rps"))
     assert testbed.taken()[-1] == failing
     testbed.failing = None
     convergence.converge(FIRST)
     steps = testbed.taken()
-    assert steps[:-5] in ([], ["scale 0"])  # pods that are there may be of the overlay before
-    assert steps[-5:] == ["overlay vxlan", "scale 2", "program ipvs 2", "activate ipvs", PROVE_IPVS]
+    assert steps[:-6] in ([], ["scale 0"])  # pods that are there may be of the overlay before
+    assert steps[-6:] == [
+        "overlay vxlan",
+        "tune none",
+        "scale 2",
+        "program ipvs 2",
+        "activate ipvs",
+        PROVE_IPVS,
+    ]
 
 
 def test_a_point_that_failed_is_not_told_as_converged(
@@ -247,6 +263,6 @@ def test_what_is_told_has_the_seconds_of_the_steps_that_were_taken_and_no_others
     convergence.converge(FIRST)
     convergence.converge(second)
     assert [point for point, _ in converged] == [FIRST, second]
-    assert list(converged[0][1]) == ["overlay_s", "scale_s", "program_s", "activate_s", "prove_s"]
+    assert list(converged[0][1]) == ["overlay_s", "tune_s", "scale_s", "program_s", "activate_s", "prove_s"]
     assert list(converged[1][1]) == ["scale_s", "program_s", "prove_s"]
     assert all(seconds >= 0 for seconds in converged[0][1].values())

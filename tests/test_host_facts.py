@@ -74,6 +74,11 @@ def test_an_answer_becomes_facts() -> None:
     }
 
 
+def test_what_is_said_for_the_specs_is_no_fact() -> None:
+    text = "nics\nnic eth0 tg3:1000:1500\nlink eth0 tg3:1000:1500:5:1\noffload eth0 rx-gro\nlink veth1 veth::1500:1:1\n"
+    assert host_facts.parse(text) == {"nics": ["eth0 (tg3, 1000 Mb/s, MTU 1500)"]}
+
+
 def test_empty_answers_are_left_out() -> None:
     assert host_facts.parse("kernel \ncpus \ncpu \nnics\nwrk sh: wrk: not found\n") == {"nics": []}
 

@@ -13,8 +13,9 @@ from pytest_kubelb.options import ORDERS
 
 backends = st.lists(st.sampled_from(["ipvs", "proxy", "haproxy"]), min_size=1, unique=True)
 overlays = st.lists(st.sampled_from(["vxlan", "host-gw", "none"]), min_size=1, unique=True)
+tunings = st.lists(st.sampled_from(["none", "rps", "seed"]), min_size=1, unique=True)
 pods = st.lists(st.integers(1, 120), min_size=1, max_size=12, unique=True)
-grids = st.builds(grid, backends, pods, overlays, st.integers(1, 3))
+grids = st.builds(grid, backends, pods, overlays, tunings, st.integers(1, 3))
 subsets = grids.flatmap(lambda points: st.lists(st.sampled_from(points), unique=True))
 orders = st.sampled_from(ORDERS)
 seeds = st.integers(0, 2**32 - 1)
@@ -40,8 +41,8 @@ def test_neighbours_in_a_paired_sweep_differ_in_one_thing(points: tuple[Point, .
 
 
 @given(subsets, seeds)
-def test_backends_lie_back_to_back_at_each_pod_count_of_any_selection(points: list[Point], seed: int) -> None:
-    places = [(p.provisioning, p.overlay, p.pods) for p in ordered(points, "paired", seed)]
+def test_backends_lie_back_to_back_at_each_place_of_any_selection(points: list[Point], seed: int) -> None:
+    places = [(p.provisioning, p.overlay, p.pods, p.tuning) for p in ordered(points, "paired", seed)]
     changes = sum(before != after for before, after in pairwise(places))
     assert changes == max(0, len(set(places)) - 1)
 
@@ -75,7 +76,7 @@ def test_a_pass_is_finished_before_the_next_begins(points: tuple[Point, ...], or
 
 @given(grids, seeds)
 def test_a_block_sweep_changes_the_backend_as_rarely_as_it_can(points: tuple[Point, ...], seed: int) -> None:
-    blocks = [(p.provisioning, p.overlay, p.backend) for p in ordered(points, "block", seed)]
+    blocks = [(p.provisioning, p.overlay, p.tuning, p.backend) for p in ordered(points, "block", seed)]
     assert sum(before != after for before, after in pairwise(blocks)) == len(set(blocks)) - 1
 
 
@@ -107,6 +108,8 @@ def test_ids_are_unique_and_sort_as_the_pod_counts_do(points: tuple[Point, ...])
     [
         (grid(("ipvs",), (4,), ("vxlan",)), "ipvs-pods04"),
         (grid(("ipvs",), (4,), ("vxlan", "host-gw")), "ipvs-vxlan-pods04"),
+        (grid(("ipvs",), (4,), ("vxlan",), ("rps",)), "ipvs-pods04"),
+        (grid(("ipvs",), (4,), ("vxlan",), ("none", "rps")), "ipvs-none-pods04"),
         (grid(("ipvs",), (4, 100), ("vxlan",)), "ipvs-pods004"),
         (grid(("ipvs",), (4,), ("vxlan",), passes=2), "ipvs-pods04-pass1"),
     ],

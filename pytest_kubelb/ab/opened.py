@@ -21,6 +21,7 @@ from pytest_kubelb.holding import manifest_of
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
+from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -69,30 +70,41 @@ class _Parts:
         """Connect to every host that is used, and note its facts."""
         used: dict[Path, list[str]] = {}
         for side in self._sides:
-            roles = side.inventory.roles
-            used.setdefault(_ssh_config(side), []).extend((roles.load_balancer, roles.benchmarker))
+            roles, tuned = side.inventory.roles, side.inventory.tunings[side.tuning].by_host
+            used.setdefault(_ssh_config(side), []).extend((roles.load_balancer, roles.benchmarker, *tuned))
         for config, repeated in used.items():
             names = tuple(dict.fromkeys(repeated))
             hosts = self._stack.enter_context(Hosts(config, names))
             self._opened["hosts", config] = hosts
+            tuner = Tuner({name: hosts[name] for name in names}, self._session, self._on_event)
+            tuner.refuse_leftovers()
+            self._stack.callback(tuner.restore)
+            self._opened["tuner", config] = tuner
             self._on_event("testbed", dict(defaults.pytest_kubelb_host_facts(hosts, names)))
 
     def open(self, side: Side, pods: int, overlay: str) -> OpenSide:
         """Open one side: its pods run when this returns."""
         inventory = side.inventory
         hosts = self._opened["hosts", _ssh_config(side)]
+        tuner: Tuner = self._opened["tuner", _ssh_config(side)]
         benchmarker = hosts[inventory.roles.benchmarker]
         workload, endpoints = self._pods(side, pods, overlay)
+
+        def tune(name: str) -> None:
+            if name != tuner.profile:
+                tuner.apply(inventory.tunings[name])
+
         if inventory.proxy is not None:
             # Where the other side's Service has the address, the cluster chose one.
             inventory = replace(inventory, proxy=replace(inventory.proxy, cluster_ip=workload.cluster_ip))
         return OpenSide(
             side.letter,
-            Point(side.backend, pods, overlay),
+            Point(side.backend, pods, overlay, side.tuning),
             benchmarker,
             self._backend(side.backend, inventory, hosts, workload),
             self._load(benchmarker),
             endpoints,
+            tune,
             self._on_event,
         )
 

@@ -58,6 +58,11 @@ class Request:
         """The one overlay."""
         return self.settings.overlay[0]
 
+    @property
+    def tunings(self) -> tuple[str, ...]:
+        """The tuning profile of each side."""
+        return tuple(words.given.get("tuning", "none") for words in (self.a, self.b))
+
     def sides(self, common: Path) -> tuple[Side, Side]:
         """Give both sides over the common inventory. Raises ConfigError."""
         return side.resolve(self.a, self.b, common, self.backend)

@@ -28,7 +28,13 @@ def compare(request: Request, *, as_json: bool) -> int:
     Raises KubelbError when the testbed or the record is lost, and KeyboardInterrupt, for SIGTERM and SIGHUP too; in
     any case after everything has been put back.
     """
-    with opening.interruptible(), opening.inventory_of(request.settings) as (inventory, facts):
+    with (
+        opening.interruptible(),
+        opening.inventory_of(request.settings, request.tunings) as (
+            inventory,
+            facts,
+        ),
+    ):
         sides = request.sides(inventory.file)
         session = new_session(request.root, datetime.now(UTC))
         known = {side.letter: side.facts() for side in sides}

@@ -1,7 +1,8 @@
 """What a side is: from the words behind `--a` or `--b` to an inventory and a backend. Reads the inventories.
 
 A side is the common inventory with some of its values replaced (`backends.ipvs.scheduler=lc`,
-`workload.image=nginx:1.27`), one of its backends (`backend=proxy`), or another inventory (`inventory=b.toml`).
+`workload.image=nginx:1.27`), one of its backends (`backend=proxy`), one of its tuning profiles
+(`tuning=rps`), or another inventory (`inventory=b.toml`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.testbed.inventory import Inventory
 
-EXAMPLES: Final = "backend=ipvs, backends.ipvs.scheduler=lc, workload.image=nginx:1.27 or inventory=FILE"
+EXAMPLES: Final = (
+    "backend=ipvs, tuning=rps, backends.ipvs.scheduler=lc, workload.image=nginx:1.27 or inventory=FILE"
+)
 _REPLACEABLE: Final = ("backends.", "workload.")
 _OTHER_TESTBED: Final = ("testbed.", "roles.", "cluster.")
 
@@ -66,6 +69,8 @@ class Side:
     text: str
     backend: str
     inventory: Inventory
+    tuning: str = "none"
+    """Name of a profile of the inventory."""
 
     def facts(self) -> dict[str, object]:
         """Give for the record what the side is; JSON values."""
@@ -77,6 +82,7 @@ class Side:
             "backend": self.backend,
             "backend_settings": asdict(known) if known else {},
             "workload": asdict(inventory.workload),
+            "tuning": self.tuning,
         }
 
 
@@ -116,7 +122,17 @@ def _side(words: Words, other: Words, common: Path, backend: str | None) -> Side
             f"--{words.letter} {words.text}: backends.{idle[0]} has no effect on this side, which measures {chosen}: "
             f"leave it out, or give --{words.letter} backend={idle[0]}."
         )
-    return Side(words.letter, words.text, chosen, inventory)
+    return Side(words.letter, words.text, chosen, inventory, _tuning(words, inventory))
+
+
+def _tuning(words: Words, inventory: Inventory) -> str:
+    name = words.given.get("tuning", "none")
+    if name not in inventory.tunings:
+        raise ConfigError(
+            f"--{words.letter} {words.text}: tuning {name!r} is not in the inventory {inventory.file}: "
+            f"choose from {', '.join(inventory.tunings)}, or add [tuning.{name}.load_balancer] to it."
+        )
+    return name
 
 
 def _backend(words: Words, other: Words, inventory: Inventory, common: str | None) -> str:
@@ -143,17 +159,12 @@ def _check_key(letter: str, key: str, value: str) -> None:
             parse_path(value)
         except ValueError as error:
             raise ConfigError(f"--{letter} inventory: {error}.") from error
-    elif key == "tuning":
-        raise ConfigError(
-            f"--{letter} tuning={value}: there are no tuning profiles yet: tune two testbeds by hand and compare "
-            "them with inventory=FILE."
-        )
     elif key.startswith(_OTHER_TESTBED):
         raise ConfigError(
             f"--{letter} {key}={value}: {key} makes it another testbed: describe that in an inventory of its own "
             "and give it as inventory=FILE."
         )
-    elif key != "backend" and not (key.startswith(_REPLACEABLE) and _names_a_value(key)):
+    elif key not in ("backend", "tuning") and not (key.startswith(_REPLACEABLE) and _names_a_value(key)):
         raise ConfigError(f"--{letter}: {key!r} is nothing that a side can differ in: write {EXAMPLES}.")
 
 

@@ -14,7 +14,7 @@ from pytest_kubelb import measuring, readiness
 from pytest_kubelb.convergence import ANSWER_TIMEOUT_S, HOST_HEADER, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_kubelb.backends.base import Backend
     from pytest_kubelb.cluster.endpoints import Endpoint
@@ -38,12 +38,15 @@ class OpenSide:
         backend: Backend,
         load: LoadGenerator,
         endpoints: Sequence[Endpoint],
+        tune: Callable[[str], None],
         on_event: OnEvent,
     ) -> None:
+        """`tune` brings the hosts to the tuning profile of that name, unless they are there."""
         self.letter = letter
         self._benchmarker = benchmarker
         self._backend = backend
         self._load = load
+        self._tune = tune
         self._on_event = on_event
         self._target = Target(point, backend.url, HOST_HEADER, tuple(endpoints))
         self._other: Backend = backend
@@ -60,6 +63,7 @@ class OpenSide:
     def converge(self) -> None:
         """Return when each pod has answered through this side's way; raises TestbedError when one does not."""
         started = time.monotonic()
+        self._tune(self._target.point.tuning)
         self._backend.take_over(self._other)
         self._backend.program(self._target.endpoints)
         self._backend.activate()

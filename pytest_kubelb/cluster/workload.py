@@ -108,6 +108,17 @@ class Workload:
                     " names no reason; see 'kubectl get pods,endpointslices' there or raise the time-out"
                 ) from error
 
+    def running(self) -> dict[str, str]:
+        """Give the pods that there are now and are not leaving: name -> `node/address`. One request."""
+        listed = self._api.list(Target(PODS, self._manifest.namespace, labels=self._label_selector()))
+        return {
+            pod["metadata"][
+                "name"
+            ]: f"{pod['spec'].get('nodeName', '')}/{(pod.get('status') or {}).get('podIP', '')}"
+            for pod in listed["items"]
+            if not pod["metadata"].get("deletionTimestamp")
+        }
+
     def delete(self) -> None:
         """Delete what this session made and wait until its pods are gone; nothing else is touched."""
         for resource, kind in _KINDS:

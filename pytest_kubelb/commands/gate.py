@@ -214,9 +214,10 @@ def _junit(outcome: Outcome) -> str:
 
 
 def _markdown(outcome: Outcome) -> str:
-    from pytest_kubelb.gate import markdown
+    from pytest_kubelb.gate import words
+    from pytest_kubelb.report import markdown
 
-    return markdown.render(outcome)
+    return markdown.render(outcome, f"kubelb gate: {words.summary(outcome)}")
 
 
 _RENDERERS: dict[str, Callable[[Outcome], str]] = {

@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.options import LAB_KERNELS
 
 if TYPE_CHECKING:
     from pytest_kubelb.lab.launch import Lab
@@ -17,11 +18,10 @@ def add(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs = lab.add_subparsers(required=True, metavar="VERB")
 
     install = verbs.add_parser("install", help="install the Debian packages the lab needs, after naming them")
+    _add_kernel(install)
     install.set_defaults(run=_install)
     up = verbs.add_parser("up", help="start a lab that stays until `kubelb lab down`")
-    up.add_argument(
-        "--kernel", choices=["auto", "host", "uml"], default="auto", help="what the load balancer runs on"
-    )
+    _add_kernel(up)
     up.set_defaults(run=_up)
     verbs.add_parser("status", help="say whether a lab is up, and how to reach it").set_defaults(run=_status)
     ssh = verbs.add_parser("ssh", help="open a shell, or run a command, on a host of the lab")
@@ -31,17 +31,26 @@ def add(groups: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs.add_parser("down", help="end the lab and everything in it").set_defaults(run=_down)
 
 
-def _install(_: argparse.Namespace) -> None:
+def _add_kernel(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kernel",
+        choices=LAB_KERNELS,
+        default="auto",
+        help="what the load balancer runs on; qemu has several CPUs and queues, and is asked for by name",
+    )
+
+
+def _install(arguments: argparse.Namespace) -> None:
     from pytest_kubelb.lab.install import install
 
-    install(print)
+    install(print, arguments.kernel)
 
 
 def _up(arguments: argparse.Namespace) -> None:
     from pytest_kubelb.lab import launch
 
     lab = launch.start(launch.BY_HAND, arguments.kernel, tied=False)
-    print(f"the lab is up after {lab.facts.boot_s:.1f} s; load balancer on kernel: {lab.facts.kernel}")
+    print(f"the lab is up after {lab.facts.boot_s:.1f} s; load balancer on kernel: {lab.facts.kernel_told}")
     _show(lab)
 
 
@@ -52,7 +61,7 @@ def _status(_: argparse.Namespace) -> int:
     if lab is None:
         print("no lab is up; `kubelb lab up` starts one")
         return 1
-    print(f"a lab is up (process {lab.facts.pid}); load balancer on kernel: {lab.facts.kernel}")
+    print(f"a lab is up (process {lab.facts.pid}); load balancer on kernel: {lab.facts.kernel_told}")
     _show(lab)
     return 0
 

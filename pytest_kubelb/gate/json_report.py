@@ -60,6 +60,7 @@ def _point(point: PointOutcome) -> dict[str, object]:
             for sample in point.series.samples
             if sample.validity not in ("valid", "warmup")
         ],
+        "ceiling": point.ceiling,
         "at_ceiling": point.at_ceiling,
         "repeatability": {**asdict(point.repeatability), "verdict": point.spread_word},
         "against_baseline": None if point.judgement is None else _judgement(point.judgement),

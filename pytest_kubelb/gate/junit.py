@@ -7,33 +7,23 @@ What is undecided is `skipped` where the rules let it pass, so that nobody takes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pytest_kubelb.gate import words
 from pytest_kubelb.gate.outcome import UNDECIDED
 from pytest_kubelb.gate.plain import plain
 from pytest_kubelb.report import junit as figures
+from pytest_kubelb.report import junit_xml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from pytest_kubelb.gate.outcome import Finding, Kind, Outcome, PointOutcome, Rules, SweepOutcome
-
-_FAILURES: Final[dict[Kind, str]] = {
-    "regression": "RegressionError",
-    "unrepeatable": "RepeatabilityError",
-    "inconclusive": "InconclusiveError",
-    "not judged": "InconclusiveError",
-}
+    from pytest_kubelb.gate.outcome import Outcome, PointOutcome, Rules, SweepOutcome
 
 
 def render(outcome: Outcome) -> str:
     """Give the XML with its declaration, its last line ended."""
     suite = ET.Element("testsuite", name="kubelb gate")
-    properties = ET.SubElement(suite, "properties")
-    for name, value in _about(outcome):
-        ET.SubElement(properties, "property", name=f"kubelb_{name}", value=plain(value))
+    junit_xml.properties(suite, [(f"kubelb_{name}", value) for name, value in _about(outcome)])
     for point in outcome.points:
         suite.append(_point(point, outcome.rules))
     for sweep in outcome.sweeps:
@@ -43,18 +33,8 @@ def render(outcome: Outcome) -> str:
     if outcome.exit_code == UNDECIDED and suite.find("testcase/failure") is None:
         suite.append(_undecided(outcome))
     ET.SubElement(suite, "system-out").text = "\n".join([*words.head(outcome), *words.notes(outcome)])
-    cases = suite.findall("testcase")
-    suite.set("tests", str(len(cases)))
-    suite.set("failures", str(sum(case.find("failure") is not None for case in cases)))
-    suite.set("errors", "0")
-    suite.set("skipped", str(sum(case.find("skipped") is not None for case in cases)))
-    suite.set("time", _seconds(sum(float(case.get("time", "0")) for case in cases)))
-    if outcome.measured.started:
-        suite.set("timestamp", outcome.measured.started)
-    root = ET.Element("testsuites")
-    root.append(suite)
-    ET.indent(root, "")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    junit_xml.count(suite, outcome.measured.started)
+    return junit_xml.document([suite])
 
 
 def _about(outcome: Outcome) -> list[tuple[str, str]]:
@@ -72,9 +52,8 @@ def _about(outcome: Outcome) -> list[tuple[str, str]]:
 
 
 def _point(point: PointOutcome, rules: Rules) -> ET.Element:
-    groups = (point.series.samples, *point.series.measured_anew)
-    spent_s = sum(sample.wall_s for group in groups for sample in group)
-    case = _case("kubelb.gate.points", point.id, spent_s, point.findings, rules)
+    spent_s = junit_xml.spent_s(point)
+    case = junit_xml.case("kubelb.gate.points", point.id, spent_s, point.findings, rules)
     pairs = [
         *figures.properties(point.series, point.repeatability),
         *figures.comparison_properties(point.judgement),
@@ -89,7 +68,7 @@ def _point(point: PointOutcome, rules: Rules) -> ET.Element:
 
 
 def _sweep(sweep: SweepOutcome, rules: Rules) -> ET.Element:
-    case = _case("kubelb.gate.sweeps", f"sweep[{sweep.backend}]", 0.0, sweep.findings, rules)
+    case = junit_xml.case("kubelb.gate.sweeps", f"sweep[{sweep.backend}]", 0.0, sweep.findings, rules)
     lines = [words.sweep_line(sweep), *(finding.sentence for finding in sweep.findings)]
     ET.SubElement(case, "system-out").text = "\n".join(lines)
     return case
@@ -97,7 +76,7 @@ def _sweep(sweep: SweepOutcome, rules: Rules) -> ET.Element:
 
 def _session(outcome: Outcome) -> ET.Element:
     """Give the case of what no point is to blame for; never green, also where the rules let it pass."""
-    case = _case("kubelb.gate", "session", 0.0, outcome.of_session, outcome.rules)
+    case = junit_xml.case("kubelb.gate", "session", 0.0, outcome.of_session, outcome.rules)
     if len(case) == 0:
         first = outcome.of_session[0]
         ET.SubElement(case, "skipped", type=first.kind, message=first.sentence)
@@ -107,24 +86,9 @@ def _session(outcome: Outcome) -> ET.Element:
 
 def _undecided(outcome: Outcome) -> ET.Element:
     """Give the case of a session that fails for no finding: nothing was measured, or no baseline given."""
-    case = ET.Element("testcase", classname="kubelb.gate", name="session", time=_seconds(0.0))
-    failure = ET.SubElement(case, "failure", type=_FAILURES["inconclusive"], message=words.summary(outcome))
+    case = ET.Element("testcase", classname="kubelb.gate", name="session", time=junit_xml.seconds(0.0))
+    failure = ET.SubElement(
+        case, "failure", type=junit_xml.FAILURES["inconclusive"], message=words.summary(outcome)
+    )
     failure.text = words.summary(outcome)
     return case
-
-
-def _case(classname: str, name: str, spent_s: float, findings: Sequence[Finding], rules: Rules) -> ET.Element:
-    case = ET.Element("testcase", classname=classname, name=name, time=_seconds(spent_s))
-    failing = [finding for finding in findings if rules.fails(finding.kind)]
-    open_ = [finding for finding in findings if finding.kind == "inconclusive" and finding not in failing]
-    if failing:
-        failure = ET.SubElement(case, "failure", type=_FAILURES[failing[0].kind], message=failing[0].sentence)
-        failure.text = "\n".join(finding.sentence for finding in failing)
-    elif open_:
-        ET.SubElement(case, "skipped", type=open_[0].kind, message=open_[0].sentence)
-    return case
-
-
-def _seconds(value: float) -> str:
-    # The schema knows at most three digits after the point, and no exponent.
-    return f"{min(value, 1e12):.3f}"

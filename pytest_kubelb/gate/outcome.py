@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.record import history
+from pytest_kubelb.report import ceilings
 from pytest_kubelb.verdict import repeatability
 from pytest_kubelb.verdict.regression import Regression
 
@@ -72,8 +73,8 @@ class PointOutcome:
     """Against the baseline; None when the gate was given none."""
     max_drop: float
     """The drop it was judged by, a fraction."""
-    at_ceiling: bool
-    """It stands at a ceiling: it repeats well, and does not tell load balancers apart."""
+    ceiling: str | None
+    """What limited it: as the evidence names it, `unnamed` by its spread, None where nothing tells."""
     findings: tuple[Finding, ...]
     """The worst first."""
 
@@ -84,6 +85,11 @@ class PointOutcome:
         if not is_measured(self.series):
             return "inconclusive"
         return "failed" if unspoken else self.repeatability.verdict
+
+    @property
+    def at_ceiling(self) -> bool:
+        """It stands at a ceiling that is not the load balancer: it does not tell load balancers apart."""
+        return not ceilings.ranks(self.ceiling)
 
     @property
     def baseline_word(self) -> str:

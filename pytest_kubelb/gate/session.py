@@ -157,8 +157,9 @@ def labels(keys: Sequence[Key]) -> list[str]:
 
     Backend first and pods last; of the other axes, and of the passes, only those that vary.
     """
-    axes = [dict(key) for key, _ in keys]
-    names = dict.fromkeys(name for point in axes for name in point if name not in ("backend", "pods"))
+    tuned = any("tuning" in dict(key) for key, _ in keys)
+    axes = [{**({"tuning": "none"} if tuned else {}), **dict(key)} for key, _ in keys]
+    names = sorted({name for point in axes for name in point if name not in ("backend", "pods")})
     varying = [name for name in names if len({point.get(name) for point in axes}) > 1]
     counts = [value for point in axes if isinstance(value := point.get("pods"), int)]
     most = max((count for count in counts if count <= MOST_PODS), default=1)

@@ -12,7 +12,8 @@ from pytest_kubelb.gate.outcome import Finding, Outcome, PointOutcome, Rules, Sw
 from pytest_kubelb.gate.plain import plain
 from pytest_kubelb.record import history
 from pytest_kubelb.record.points import PointKey, point_key, point_text
-from pytest_kubelb.verdict import ceiling, regression, repeatability, sweep
+from pytest_kubelb.report import ceilings
+from pytest_kubelb.verdict import regression, repeatability, sweep
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,8 +42,8 @@ def judge(
     together: dict[PointKey, list[Sequence[float]]] = {}
     points = []
     spreads = [_spread(item, rules) for item in measured.items]
-    ceilings = _ceilings(measured.items, spreads)
-    for item, spread in zip(measured.items, spreads, strict=True):
+    limits = ceilings.of_series([item.series for item in measured.items])
+    for item, spread, limit in zip(measured.items, spreads, limits, strict=True):
         groups = together.setdefault(point_key(item.series.point), [])
         groups.extend(item.series.provisionings)
         max_drop = rules.max_drop or item.max_drop
@@ -52,9 +53,7 @@ def judge(
                 item.series.point, groups if item.series.provisionings else [], max_drop
             )
         findings = _worst_first([*_of_judgement(item.id, judged), *_of_spread(item, spread)])
-        points.append(
-            PointOutcome(item.id, item.series, spread, judged, max_drop, item.id in ceilings, findings)
-        )
+        points.append(PointOutcome(item.id, item.series, spread, judged, max_drop, limit, findings))
     sweeps = () if comparison is None else _sweeps(together, comparison, rules.max_drop or measured.max_drop)
     missing = () if comparison is None else comparison.missing(item.series.point for item in measured.items)
     of_baseline = () if comparison is None else comparison.notes
@@ -117,25 +116,6 @@ def _sweeps(together: Cells, comparison: Comparison, max_drop: float) -> list[Sw
             findings = [] if kind == "pass" else [Finding("inconclusive" if kind == "retest" else kind, said)]
         found.append(SweepOutcome(plain(name), judged, tuple(findings)))
     return found
-
-
-def _ceilings(items: Sequence[Item], spreads: Sequence[Repeatability]) -> set[str]:
-    """Give the ids of the items at a ceiling; the backends of one overlay and tuning share what limits them."""
-    sweeps: dict[PointKey, dict[str, tuple[Repeatability, Sequence[float]]]] = {}
-    for item, spread in zip(items, spreads, strict=True):
-        shared = {name: value for name, value in item.series.point.items() if name not in ("backend", "pods")}
-        sweeps.setdefault(point_key(shared), {})[item.id] = (spread, item.series.valid_rps)
-    return {label for sweep in sweeps.values() for label in ceiling.at_ceiling(_may_be_at_one(sweep))}
-
-
-def _may_be_at_one(sweep: Mapping[str, tuple[Repeatability, Sequence[float]]]) -> dict[str, Sequence[float]]:
-    """Leave out what varies too much for a ceiling, which is nearly all; the highest stays, to measure height by."""
-    top = max(sweep, key=lambda label: sweep[label][0].median or 0.0)
-    return {
-        label: rps
-        for label, (spread, rps) in sweep.items()
-        if label == top or (spread.cv is not None and spread.cv <= ceiling.LARGEST_CV)
-    }
 
 
 def _of_end(measured: Measured) -> list[Finding]:

@@ -95,7 +95,7 @@ def notes(outcome: Outcome) -> list[str]:
         said.append(f"Faster than the baseline, which is stale there: {_some(faster)}.")
     if at_ceiling := [point.id for point in outcome.points if point.at_ceiling]:
         said.append(
-            "At a ceiling (*), where runs do not vary and a slower load balancer would not show: "
+            "At a ceiling (*) that is not the load balancer, where a slower one would not show: "
             f"{_some(at_ceiling)}."
         )
     said += _of_terminal(outcome.points)

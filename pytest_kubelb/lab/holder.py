@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.lab import namespaces, nodes, sshd
+from pytest_kubelb.lab import guest_uml, namespaces, nodes, qemu, sshd
 from pytest_kubelb.lab.cluster import LabCluster, SetOverlay
 from pytest_kubelb.lab.flannel import Batches, overlay_batches, removal_batch
 from pytest_kubelb.lab.guest import Guest
@@ -25,7 +25,7 @@ from pytest_kubelb.lab.kube_proxy import KubeProxy
 from pytest_kubelb.lab.topology import LOAD_BALANCER, NODES, Node
 
 KUBECONFIG = "kubeconfig"
-GUEST_TIMEOUT_S = 40.0
+GUEST_TIMEOUT_S = 50.0
 FIRST_OVERLAY = "vxlan"
 
 
@@ -37,8 +37,9 @@ def main() -> None:
     parser.add_argument(
         "api", type=int, help="the listening socket, opened before the network namespace was entered"
     )
-    parser.add_argument("kernel", choices=["host", "uml"])
+    parser.add_argument("kernel", choices=["host", "uml", "qemu"])
     parser.add_argument("--tied", action="store_true")
+    parser.add_argument("--kvm", action="store_true", help="try KVM first under qemu")
     arguments = parser.parse_args()
     os.set_inheritable(arguments.lock, False)
     os.set_inheritable(arguments.api, False)
@@ -55,24 +56,23 @@ async def _hold(arguments: argparse.Namespace, folder: "_Folder") -> None:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), folder.abandon)
     folder.cover_run()
     # In a thread: pyroute2 runs an event loop of its own.
-    anchors, guest = await asyncio.to_thread(_build, arguments.kernel, arguments.state)
+    anchors, guest = await asyncio.to_thread(_build, arguments)
     shell = _load_balancer_shell(arguments.state, anchors)
     cluster = LabCluster(FIRST_OVERLAY, _overlay_setter(shell))
     await cluster.start(socket.socket(fileno=arguments.api), arguments.state / KUBECONFIG)
     if guest is not None:
         await asyncio.to_thread(guest.wait_ready, GUEST_TIMEOUT_S)
+        qemu.forget_root(arguments.state)
     cluster.start_kube_proxy(KubeProxy(shell, sys.stderr.buffer), _log)
-    print(json.dumps({"anchors": anchors}), flush=True)
+    accelerator = qemu.accelerator(guest) if guest is not None and arguments.kernel == "qemu" else None
+    print(json.dumps({"anchors": anchors, "accelerator": accelerator}), flush=True)
     await asyncio.Event().wait()
 
 
-def _build(kernel: str, state: Path) -> tuple[dict[str, int], Guest | None]:
+def _build(arguments: argparse.Namespace) -> tuple[dict[str, int], Guest | None]:
     """Make the LAN and the hosts; the guest boots while the namespaces are made."""
     nodes.make_lan()
-    guest = None
-    if kernel == "uml":
-        nodes.make_tap()
-        guest = Guest(LOAD_BALANCER, state, overlay_batches(LOAD_BALANCER, FIRST_OVERLAY))
+    guest = _boot(arguments)
     anchors = {}
     for node in NODES:
         if node is LOAD_BALANCER and guest is not None:
@@ -81,6 +81,17 @@ def _build(kernel: str, state: Path) -> tuple[dict[str, int], Guest | None]:
         if node.pod_network is not None:
             nodes.apply(node, overlay_batches(node, FIRST_OVERLAY))
     return anchors, guest
+
+
+def _boot(arguments: argparse.Namespace) -> Guest | None:
+    """Start the kernel that the load balancer has for itself, if it has one."""
+    if arguments.kernel == "host":
+        return None
+    overlay = overlay_batches(LOAD_BALANCER, FIRST_OVERLAY)
+    nodes.make_tap(multi_queue=arguments.kernel == "qemu" and qemu.cpus() > 1)
+    if arguments.kernel == "uml":
+        return guest_uml.boot(LOAD_BALANCER, arguments.state, overlay)
+    return qemu.boot(LOAD_BALANCER, arguments.state, overlay, kvm=arguments.kvm)
 
 
 def _load_balancer_shell(state: Path, anchors: Mapping[str, int]) -> list[str]:

@@ -11,7 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.lab.requirements import BASE, UML, Requirement, host_has_ipvs, missing
+from pytest_kubelb.lab import qemu_kernel
+from pytest_kubelb.lab.qemu_install import unpack_kernel
+from pytest_kubelb.lab.requirements import Kernel, Requirement, choose_kernel, missing, needed
 
 POLICY = Path("/usr/sbin/policy-rc.d")
 # Source: the policy-rc.d(8) interface of Debian; 101 forbids every action of invoke-rc.d.
@@ -19,31 +21,53 @@ FORBID = "#!/bin/sh\n# Written by `kubelb lab install` for the length of one ins
 UNITS = ("nginx.service", "ssh.service", "ipvsadm.service")
 
 
-def install(say: Callable[[str], None]) -> None:
-    """Install what is missing, or say that nothing is; raises TestbedError when it cannot."""
-    absent = missing(BASE if host_has_ipvs() else (*BASE, *UML))
-    if not absent:
+def install(say: Callable[[str], None], kernel: str = "auto") -> None:
+    """Install what is missing for a lab on `kernel`, or say that nothing is; raises TestbedError when it cannot."""
+    chosen = choose_kernel(kernel)
+    absent = missing(needed(chosen))
+    no_kernel = chosen == "qemu" and qemu_kernel.unpacked(qemu_kernel.FOLDER) is None
+    if not absent and not no_kernel:
         say("the lab has all the programs it needs: nothing to install")
         return
     packages = list(dict.fromkeys(each.package for each in absent))
-    say("the lab needs these Debian packages:")
+    if packages:
+        say("the lab needs these Debian packages:")
     for package in packages:
         say(f"  {package:18} {_reasons(package, absent)}")
+    if no_kernel:
+        say(f"the lab needs {qemu_kernel.PACKAGE}, unpacked into {qemu_kernel.FOLDER} (not installed)")
+    _check_possible(packages, chosen)
+    _bring(packages)
+    if packages:
+        still = missing(absent)
+        if still:
+            raise TestbedError(f"installed, and yet not found: {', '.join(each.program for each in still)}")
+        say(f"installed {len(packages)} packages")
+    if no_kernel:
+        say(f"unpacked {unpack_kernel(qemu_kernel.FOLDER)}")
+
+
+def _check_possible(packages: list[str], kernel: Kernel) -> None:
     if shutil.which("apt-get") is None:
         raise TestbedError(
             "this machine has no apt-get; install the programs named above by its own package manager"
         )
     if os.geteuid() != 0:
-        raise TestbedError(f"installing needs root; run: sudo apt-get install {' '.join(packages)}")
+        command = (
+            "kubelb lab install --kernel qemu"
+            if kernel == "qemu"
+            else f"apt-get install {' '.join(packages)}"
+        )
+        raise TestbedError(f"installing needs root; run: sudo {command}")
+
+
+def _bring(packages: list[str]) -> None:
     present = {unit for unit in UNITS if _unit_exists(unit)}
     with _no_service_starts():
         _apt("update")
-        _apt("install", "--yes", "--no-install-recommends", *packages)
+        if packages:
+            _apt("install", "--yes", "--no-install-recommends", *packages)
     _disable(unit for unit in UNITS if unit not in present and _unit_exists(unit))
-    still = missing(absent)
-    if still:
-        raise TestbedError(f"installed, and yet not found: {', '.join(each.program for each in still)}")
-    say(f"installed {len(packages)} packages")
 
 
 def _reasons(package: str, absent: list[Requirement]) -> str:

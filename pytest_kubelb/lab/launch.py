@@ -139,12 +139,17 @@ _started: dict[int, subprocess.Popen[bytes]] = {}
 
 def _start(folder: Path, lock: int, kernel: str, began: float, *, tied: bool) -> Lab:
     sshd.write_keys(folder)
+    kvm = kernel == "qemu" and requirements.kvm_is_open() and not state.kvm_failed()
+    options = [word for word, given in (("--tied", tied), ("--kvm", kvm)) if given]
     with socket.create_server(("127.0.0.1", 0), backlog=64) as api:
-        process = _spawn(folder, [lock, api.fileno()], kernel, tied=tied)
+        process = _spawn(folder, [lock, api.fileno()], kernel, options)
     try:
-        anchors = _await_ready(process, folder)
+        anchors, accelerator = _await_ready(process, folder)
         init_pid = _only_child(process.pid)
-        facts = state.Facts(process.pid, init_pid, kernel, round(time.monotonic() - began, 3))
+        boot_s = round(time.monotonic() - began, 3)
+        facts = state.Facts(process.pid, init_pid, kernel, boot_s, accelerator)
+        if kvm and accelerator != "kvm":
+            state.note_kvm_failed()
         _write_client_files(folder, facts, anchors)
         state.write_facts(folder, facts)
     except BaseException:
@@ -155,7 +160,9 @@ def _start(folder: Path, lock: int, kernel: str, began: float, *, tied: bool) ->
     return Lab(folder, facts)
 
 
-def _spawn(folder: Path, descriptors: Sequence[int], kernel: str, *, tied: bool) -> subprocess.Popen[bytes]:
+def _spawn(
+    folder: Path, descriptors: Sequence[int], kernel: str, options: Sequence[str]
+) -> subprocess.Popen[bytes]:
     holder = [
         sys.executable,
         "-P",
@@ -167,8 +174,8 @@ def _spawn(folder: Path, descriptors: Sequence[int], kernel: str, *, tied: bool)
     ]
     with (folder / HOLDER_LOG).open("wb") as log:
         return subprocess.Popen(
-            [*_UNSHARE, *_INIT, *holder, *(["--tied"] if tied else [])],
-            stdin=subprocess.PIPE if tied else subprocess.DEVNULL,
+            [*_UNSHARE, *_INIT, *holder, *options],
+            stdin=subprocess.PIPE if "--tied" in options else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
             pass_fds=descriptors,
@@ -181,8 +188,8 @@ def _spawn(folder: Path, descriptors: Sequence[int], kernel: str, *, tied: bool)
         )
 
 
-def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> dict[str, int]:
-    """Read the holder's one line of JSON and give the anchors' process ids in the lab's PID namespace."""
+def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> tuple[dict[str, int], str | None]:
+    """Read the holder's one line of JSON: the anchors' process ids in the lab's PID namespace, and the accelerator."""
     output = cast("IO[bytes]", process.stdout)
     readable, _, _ = select.select([output], [], [], START_TIMEOUT_S)
     line = output.readline() if readable else b""
@@ -194,7 +201,7 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> dict[str, in
     answer = json.loads(line)
     if "error" in answer:
         raise TestbedError(f"the lab did not come up: {answer['error']}")
-    return cast("dict[str, int]", answer["anchors"])
+    return answer["anchors"], answer["accelerator"]
 
 
 def _release(process: subprocess.Popen[bytes]) -> None:
@@ -214,7 +221,7 @@ def _write_client_files(folder: Path, facts: state.Facts, anchors: Mapping[str, 
         name: shlex.join([*enter, *sshd.inside_anchor(anchor), *sshd.inetd_command(folder, name)])
         for name, anchor in anchors.items()
     }
-    if facts.kernel == "uml":
+    if LOAD_BALANCER.name not in anchors:
         reach = ["nsenter", "--target", str(facts.init_pid), "--net", "--", "nc"]
         commands[LOAD_BALANCER.name] = shlex.join([*reach, str(LOAD_BALANCER.address), "22"])
     (folder / sshd.SSH_CONFIG).write_text(sshd.ssh_config(folder, commands))

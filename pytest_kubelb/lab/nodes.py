@@ -37,10 +37,10 @@ def make_lan() -> None:
         ip.addr("add", index=_index(ip, LAN_BRIDGE), address=str(address), prefixlen=LAN.prefixlen)
 
 
-def make_tap() -> None:
+def make_tap(*, multi_queue: bool) -> None:
     """Plug a tap device into the LAN: the cable of a load balancer that runs a kernel of its own."""
     with IPRoute() as ip:
-        ip.link("add", ifname=TAP, kind="tuntap", mode="tap")
+        ip.link("add", ifname=TAP, kind="tuntap", mode="tap", ifr={"multi_queue": int(multi_queue)})
         ip.link("set", index=_index(ip, TAP), master=_index(ip, LAN_BRIDGE), state="up")
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.lab import qemu_kernel
 
-Kernel = Literal["host", "uml"]
+Kernel = Literal["host", "uml", "qemu"]
 
 CAP_SYS_ADMIN = 21
 CAP_NET_ADMIN = 12
@@ -48,6 +49,21 @@ UML = (
     ),
     Requirement("modprobe", "kmod", "loads IPVS in that kernel"),
 )
+QEMU = (
+    Requirement(
+        "qemu-system-x86_64",
+        "qemu-system-x86",
+        "a load balancer with several CPUs and a NIC with several queues",
+    ),
+    Requirement("busybox", "busybox-static", "the small programs of that load balancer"),
+    Requirement("ethtool", "ethtool", "queues, rings and coalescing of its NIC"),
+    Requirement("dash", "dash", "its shell"),
+    Requirement("ldd", "libc-bin", "finds the libraries of the programs it gets"),
+)
+QUEUES_NEED_QEMU = (
+    "the lab's load balancer runs under qemu: a tuning profile needs a NIC with several queues,"
+    " which neither a network namespace nor User Mode Linux has"
+)
 
 
 def missing(requirements: Iterable[Requirement]) -> list[Requirement]:
@@ -62,7 +78,7 @@ def search_path() -> str:
 
 def needed(kernel: Kernel) -> tuple[Requirement, ...]:
     """Give what a lab with the load balancer on `kernel` needs."""
-    return BASE if kernel == "host" else (*BASE, *UML)
+    return (*BASE, *{"host": (), "uml": UML, "qemu": QEMU}[kernel])
 
 
 def host_has_ipvs() -> bool:
@@ -70,8 +86,19 @@ def host_has_ipvs() -> bool:
     return Path("/proc/net/ip_vs").exists()
 
 
-def choose_kernel(wanted: str) -> Kernel:
-    """Give the kernel for the load balancer; raises TestbedError when `host` is wanted and has no IPVS."""
+def kvm_is_open() -> bool:
+    """Tell whether this machine lets us try KVM; whether it can run a kernel is only seen by trying."""
+    return os.access("/dev/kvm", os.R_OK | os.W_OK)
+
+
+def choose_kernel(wanted: str, *, needs_queues: bool = False) -> Kernel:
+    """Give the kernel for the load balancer; raises TestbedError when `host` is wanted and has no IPVS.
+
+    `auto` takes qemu only for `needs_queues`: who asks for that tells the user so, in the words of QUEUES_NEED_QEMU. A
+    kernel that was named is given all the same: there, such knobs are reported as unsupported.
+    """
+    if wanted == "qemu" or (wanted == "auto" and needs_queues):
+        return "qemu"
     if wanted == "uml":
         return "uml"
     if host_has_ipvs():
@@ -88,14 +115,20 @@ def check(kernel: Kernel) -> None:
     """Raise TestbedError with one sentence that names everything that is missing and what to do."""
     _check_privileges()
     absent = missing(needed(kernel))
+    command = "kubelb lab install --kernel qemu" if kernel == "qemu" else "kubelb lab install"
     if absent:
         names = ", ".join(each.program for each in absent)
         packages = " ".join(dict.fromkeys(each.package for each in absent))
         raise TestbedError(
             f"the lab needs {names}, which this machine does not have;"
-            f" run `kubelb lab install` (or apt-get install {packages})"
+            f" run `{command}` (or apt-get install {packages})"
         )
-    if kernel == "uml" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+    if kernel == "qemu" and qemu_kernel.unpacked(qemu_kernel.FOLDER) is None:
+        raise TestbedError(
+            "the lab's load balancer runs under qemu and needs a kernel to boot, which is not in"
+            f" {qemu_kernel.FOLDER}; run `{command}`"
+        )
+    if kernel != "host" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise TestbedError(
             "the lab's load balancer runs its own kernel and needs /dev/net/tun, which cannot be opened here;"
             " load the tun module, or give the container the device"

@@ -22,6 +22,7 @@ from pytest_kubelb.errors import TestbedError
 LOCK = "lock"
 SESSION_LOCK = "session.lock"
 FACTS = "lab.json"
+KVM_FAILED = "kvm-failed"
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,16 @@ class Facts:
     init_pid: int
     """The first process inside the lab's PID namespace, as this machine sees it: the target for nsenter."""
     kernel: str
-    """`host` or `uml`: what the load balancer runs on."""
+    """`host`, `uml` or `qemu`: what the load balancer runs on."""
     boot_s: float
     """Seconds from the start to ready."""
+    accelerator: str | None = None
+    """`kvm` or `tcg` under qemu: how its CPUs are made."""
+
+    @property
+    def kernel_told(self) -> str:
+        """The kernel as people are told of it."""
+        return f"{self.kernel} ({self.accelerator})" if self.accelerator else self.kernel
 
 
 def labs_root() -> Path:
@@ -132,6 +140,16 @@ def read_facts(folder: Path) -> Facts | None:
             f"{path} cannot be read ({error}), but its lab is up; end the processes that hold {folder / LOCK}"
             " (`fuser --kill FILE` does) and start the lab again"
         ) from error
+
+
+def kvm_failed() -> bool:
+    """Tell whether a lab has found, since this machine was booted, that its /dev/kvm does not run our kernel."""
+    return (labs_root() / KVM_FAILED).exists()
+
+
+def note_kvm_failed() -> None:
+    """Let later labs not try KVM again: finding out costs seconds each time."""
+    (labs_root() / KVM_FAILED).touch()
 
 
 def claim(folder: Path) -> int | None:

@@ -36,6 +36,11 @@ def number(fields: JsonObject, key: str) -> float:
     return _refuse(key, value, "a finite number of at least 0")
 
 
+def optional_number(fields: JsonObject, key: str) -> float | None:
+    """Give a finite number of at least 0, or None for null."""
+    return None if _present(fields, key) is None else number(fields, key)
+
+
 def count(fields: JsonObject, key: str) -> int:
     """Give a whole number from 0 to 2^63 - 1."""
     value = _present(fields, key)
@@ -64,6 +69,14 @@ def mapping(fields: JsonObject, key: str) -> dict[str, object]:
 def optional_mapping(fields: JsonObject, key: str) -> dict[str, object] | None:
     """Give an object, or None for null."""
     return None if _present(fields, key) is None else mapping(fields, key)
+
+
+def objects(fields: JsonObject, key: str) -> list[dict[str, object]]:
+    """Give a list of objects."""
+    value = _present(fields, key)
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        _refuse(key, value, "a list of objects")
+    return value
 
 
 def axes(fields: JsonObject, key: str) -> dict[str, str | int]:

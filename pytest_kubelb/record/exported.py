@@ -1,7 +1,7 @@
 """Read a JSON report, the file of `--kubelb-json`, as the lines of the record it was made from.
 
-Touches the one file it is given, for reading. The format is the one that `report/json_report.py` writes. A report is
-one JSON value, so one report at a time is in memory as a whole; records are not.
+Touches the one file it is given, for reading. The format is the one that `report/json_report.py` writes, now or in an
+earlier version. A report is one JSON value, so one report at a time is in memory as a whole; records are not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SCHEMA: Final = "pytest-kubelb-report"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Version of the reports that are written; this and every earlier one is read.
+
+2 added `ceiling`, `findings` and `wire_bytes_per_request` to runs, and the axis `tuning` to points, as the record did.
+"""
 
 
 def read_report(path: Path) -> Iterator[Line | Note]:
@@ -71,23 +75,16 @@ def _lines(report: json_fields.JsonObject, path: Path) -> Iterator[Line | Note]:
         settings=json_fields.mapping(report, "settings"),
         schema_version=json_fields.count(session, "record_schema_version"),
     )
-    yield from map(Event.from_json, _objects(report, "events"))
-    for point in _objects(report, "points"):
+    yield from map(Event.from_json, json_fields.objects(report, "events"))
+    for point in json_fields.objects(report, "points"):
         axes = {"point": json_fields.axes(point, "point")}
-        for run in _objects(point, "runs"):
+        for run in json_fields.objects(point, "runs"):
             yield Sample.from_json({**run, **axes})
-        for verdict in _objects(point, "verdicts"):
+        for verdict in json_fields.objects(point, "verdicts"):
             yield Verdict.from_json({**verdict, **axes})
     ended = json_fields.optional_text(session, "ended")
     if ended is not None:
         yield SessionEnd(ended, json_fields.count(session, "exit_code"))
-
-
-def _objects(fields: json_fields.JsonObject, key: str) -> list[dict[str, object]]:
-    values = fields.get(key)
-    if not isinstance(values, list) or not all(isinstance(value, dict) for value in values):
-        raise ValueError(f"{key!r} is {excerpt(values)}, not a list of objects")
-    return values
 
 
 def _not_ours(path: Path, what: str) -> KubelbError:

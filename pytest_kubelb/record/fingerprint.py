@@ -32,7 +32,7 @@ MEMORY_TOLERANCE: Final = 0.1
 """What a kernel calls all of its memory varies from boot to boot."""
 _SECTIONS: Final = ("lab_kernel", "workload", "backends", "tuning", "overlay")
 _NOTED: Final = ("versions", "controller", "other")
-_PER_SESSION: Final = ("lab_boot_s", "imported", "ab")
+_PER_SESSION: Final = ("lab_boot_s", "imported", "ab", "specs")
 _WRK_FLAGS: Final = {"-c": "connections", "-t": "threads", "-d": "duration_s", "-H": "host_header"}
 _LONG_FLAGS: Final = {"--connections": "-c", "--threads": "-t", "--duration": "-d", "--header": "-H"}
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}

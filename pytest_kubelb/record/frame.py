@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.load.result import WrkResult
 
-_AXES: Final = ("backend", "pods", "overlay")
-_WORDS: Final = ("backend", "overlay")
+_AXES: Final = ("backend", "pods", "overlay", "tuning")
+_WORDS: Final = ("backend", "overlay", "tuning")
 _TIME: Final = "datetime64[ms, UTC]"
 _ERRORS: Final = ("connect", "read", "write", "status", "timeout")
 _PERCENTILE_COLUMNS: Final = {name: f"latency_p{name.replace('.', '_')}_us" for name in PERCENTILES}
@@ -41,6 +41,8 @@ _RUN: Final = {
     **{f"errors_{kind}": "Int64" for kind in _ERRORS},
     "tolerance": "float64",
     "ceiling": "category",
+    "findings": "string",
+    "wire_bytes_per_request": "float64",
 }
 
 
@@ -56,7 +58,7 @@ def load(*paths: str | Path) -> pd.DataFrame:
     ====================================  ===================  ========================================================
     session                               category             id of the session
     provisioning                          int64                pass of the sweep, from 1
-    backend, overlay                      category             axes of the point; NA where a session does not tell
+    backend, overlay, tuning              category             axes of the point; NA where a session does not tell
     pods                                  Int64                axis of the point
     other axes, by name                   Int64 or category    Int64 when all of an axis's values are whole numbers
     run                                   int64                from 0 in its provisioning; warm-up runs counted apart
@@ -70,7 +72,9 @@ def load(*paths: str | Path) -> pd.DataFrame:
     latency_p50_us … latency_p99_99_us    float64              percentiles 50, 75, 90, 95, 99, 99.9, 99.99; microseconds
     errors_connect … errors_timeout       Int64                socket errors: connect, read, write, status, timeout
     tolerance                             float64              CV that was allowed, NA when it was not judged
-    ceiling                               category             what limited the point, NA when no verdict says it
+    ceiling                               category             what limited the run, NA where no evidence was read
+    findings                              string               signals the evidence found, as `conntrack_drops@k11`
+    wire_bytes_per_request                float64              on the benchmarker's wire, both directions, with framing
     ====================================  ===================  ========================================================
 
     Raises ConfigError for a path without records, KubelbError for a damaged one.
@@ -111,7 +115,6 @@ class _Rows:
         for point in self._points[first:]:
             verdict = judged.get(point_key(point))
             self._columns["tolerance"].append(_figure(verdict, "tolerance", float, int))
-            self._columns["ceiling"].append(_figure(verdict, "ceiling", str))
 
     def _add(self, session: str, sample: Sample) -> None:
         columns = self._columns
@@ -119,6 +122,10 @@ class _Rows:
         columns["session"].append(session)
         for name in ("provisioning", "run", "started", "validity", "reason", "wall_s"):
             columns[name].append(getattr(sample, name))
+        columns["ceiling"].append(sample.ceiling)
+        signals = [f"{finding.signal}@{finding.host}" for finding in sample.findings]
+        columns["findings"].append(" ".join(signals) or None)
+        columns["wire_bytes_per_request"].append(sample.wire_bytes_per_request)
         for name, value in zip(_RESULT_COLUMNS, _result(sample.result), strict=True):
             columns[name].append(value)
 

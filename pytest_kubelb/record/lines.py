@@ -16,8 +16,11 @@ from pytest_kubelb.record.sample import Sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-SCHEMA_VERSION: Final = 1
-"""Version of the lines below. A reader refuses records of a later version."""
+SCHEMA_VERSION: Final = 2
+"""Version of the lines below. A reader refuses records of a later version.
+
+2 added `ceiling`, `findings` and `wire_bytes_per_request` to samples, and the axis `tuning` to points.
+"""
 
 
 @dataclass(frozen=True)

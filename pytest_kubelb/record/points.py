@@ -12,8 +12,11 @@ PointKey: TypeAlias = tuple[tuple[str, str | int], ...]
 
 
 def point_key(axes: Mapping[str, str | int]) -> PointKey:
-    """Give the key of the point with these axes; `dict(key)` gives them back."""
-    return tuple(sorted(axes.items()))
+    """Give the key of the point with these axes; `dict(key)` gives them back.
+
+    Records of before there were tunings do not name them: a point without one is that with the tuning `none`.
+    """
+    return tuple(sorted(axis for axis in axes.items() if axis != ("tuning", "none")))
 
 
 def point_text(key: PointKey) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.load import json_fields
+from pytest_kubelb.record.appending import LONGEST_LINE
 from pytest_kubelb.record.lines import Line, SessionStart, line_from_json
-from pytest_kubelb.record.writer import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.load import json_fields
 from pytest_kubelb.load.result import WrkResult
+from pytest_kubelb.record.finding import CEILINGS, Finding
 from pytest_kubelb.verdict import validity
 
 if TYPE_CHECKING:
@@ -38,22 +39,37 @@ class Sample:
     """The wrk command line as run."""
     result: WrkResult | None
     """None when the validity is `failed`, and only then may it be."""
+    wrk_cpu_s: float | None = None
+    """CPU time of wrk itself, user and system, in seconds; None where it is not known."""
+    ceiling: str | None = None
+    """What limited the run, one of `finding.CEILINGS`; None where no evidence was read."""
+    findings: tuple[Finding, ...] = ()
+    """What the evidence around the run says of it."""
+    wire_bytes_per_request: float | None = None
+    """Bytes on the benchmarker's wire in both directions for each request, framing included."""
 
     def __post_init__(self) -> None:
         if self.validity not in VALIDITIES:
             raise ValueError(f"'validity' is {self.validity!r}, not one of {', '.join(VALIDITIES)}")
         if self.result is None and self.validity != "failed":
             raise ValueError(f"'result' is missing in a run whose validity is {self.validity!r}")
+        if self.ceiling is not None and self.ceiling not in CEILINGS:
+            raise ValueError(f"'ceiling' is {self.ceiling!r}, not one of {', '.join(CEILINGS)}")
 
     def to_json(self) -> dict[str, object]:
         """Give the sample as a JSON object; `from_json` gives it back."""
         result = None if self.result is None else self.result.to_json()
-        return {**vars(self), "point": dict(self.point), "result": result}
+        fields = {**vars(self), "point": dict(self.point), "result": result}
+        return {**fields, "findings": [finding.to_json() for finding in self.findings]}
 
     @classmethod
     def from_json(cls, fields: json_fields.JsonObject) -> Sample:
-        """Read what `to_json` gave. Raises ValueError that names the field that is missing or odd."""
+        """Read what `to_json` gave, now or before there was evidence.
+
+        Raises ValueError that names the field that is missing or odd.
+        """
         result = json_fields.optional_mapping(fields, "result")
+        with_evidence = "findings" in fields
         return cls(
             point=json_fields.axes(fields, "point"),
             provisioning=json_fields.count(fields, "provisioning"),
@@ -64,6 +80,14 @@ class Sample:
             wall_s=json_fields.number(fields, "wall_s"),
             command=json_fields.text(fields, "command"),
             result=None if result is None else WrkResult.from_json(result),
+            wrk_cpu_s=json_fields.optional_number(fields, "wrk_cpu_s") if with_evidence else None,
+            ceiling=json_fields.optional_text(fields, "ceiling") if with_evidence else None,
+            findings=tuple(map(Finding.from_json, json_fields.objects(fields, "findings")))
+            if with_evidence
+            else (),
+            wire_bytes_per_request=json_fields.optional_number(fields, "wire_bytes_per_request")
+            if with_evidence
+            else None,
         )
 
 

@@ -18,6 +18,8 @@ FOLDER: Final = ".kubelb"
 """Where the sessions of a rootdir are kept."""
 RECORD: Final = "record.jsonl"
 """The record's name in its session's folder."""
+EVIDENCE: Final = "evidence.jsonl"
+"""The evidence file's name beside it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,11 @@ class Session:
     id: str
     """Like 20261123T072210Z-3f9c: sorts by time, and differs between two sessions of one second."""
     folder: Path
+
+    @property
+    def evidence(self) -> Path:
+        """Path of what was read on the hosts around each run, a line of JSON for each."""
+        return self.folder / EVIDENCE
 
     @property
     def record(self) -> Path:

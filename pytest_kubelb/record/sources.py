@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.record import history
+from pytest_kubelb.record.appending import LONGEST_LINE
 from pytest_kubelb.record.exported import is_report, read_report
 from pytest_kubelb.record.reader import Note, read_record
 from pytest_kubelb.record.session import RECORD
-from pytest_kubelb.record.writer import LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb.report import ceilings, columns
+from pytest_kubelb.report.columns import Column
 from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from pytest_kubelb.comparing import Comparison
     from pytest_kubelb.judging import Outcome
 
-_HEADINGS: Final = ("point", "baseline", "rps", "change", "interval", "MDE", "verdict")
 _ORDER: Final = ("regression", "retest", "inconclusive", "not judged", "pass")
 _LEGEND: Final = (
     "baseline, rps: requests/s of the sessions' medians; interval: its bounds, 95 % each; MDE: the smallest drop that "
@@ -27,27 +27,38 @@ def lines(outcomes: Sequence[Outcome], comparison: Comparison, width: int) -> li
         (outcome, outcome.judgement) for outcome in outcomes if isinstance(outcome.judgement, Regression)
     ]
     judged.sort(key=lambda pair: _ORDER.index(pair[1].verdict))
-    cells = [_HEADINGS, *(_cells(outcome.id, judgement) for outcome, judgement in judged)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
-    shown = textwrap.wrap(comparison.title, width) if judged else []
+    width = max(width, 20)
+    shown = columns.wrapped(comparison.title, width) if judged else []
     if judged:
-        shown += [_aligned(row, widths) for row in cells]
+        table, left_out = columns.fitted(
+            _columns([(outcome.id, judgement) for outcome, judgement in judged]), width
+        )
+        shown += table
         limits = ", ".join(
             f"{limit:.1%}" for limit in sorted({judgement.max_drop for _, judgement in judged})
         )
-        shown += textwrap.wrap(_LEGEND.format(limits=limits), width)
+        narrow = f" Too narrow here for: {', '.join(left_out)}." if left_out else ""
+        shown += columns.wrapped(_LEGEND.format(limits=limits) + narrow, width)
         faster = [outcome.id for outcome, judgement in judged if judgement.faster]
         if faster:
-            shown += textwrap.wrap(
+            shown += columns.wrapped(
                 f"faster than the baseline, which is stale there: {', '.join(faster)}", width
             )
+    limits_of = zip(outcomes, ceilings.of_points(outcomes), strict=True)
+    if limited := [
+        f"{outcome.id} ({word})"
+        for outcome, word in limits_of
+        if not ceilings.ranks(word) and isinstance(outcome.judgement, Regression)
+    ]:
+        text = "at a ceiling that is not the load balancer, so a slower one would not show there"
+        shown += columns.wrapped(f"{text}: {', '.join(limited)}", width)
     for reason, ids in _not_judged(outcomes).items():
-        shown += textwrap.wrap(f"not judged, {reason}: {', '.join(ids)}", width)
+        shown += columns.wrapped(f"not judged, {reason}: {', '.join(ids)}", width)
     missing = comparison.missing(outcome.series.point for outcome in outcomes)
     if missing:
-        shown += textwrap.wrap(f"in the baseline and not measured here: {'; '.join(missing)}", width)
+        shown += columns.wrapped(f"in the baseline and not measured here: {'; '.join(missing)}", width)
     for note in comparison.notes:
-        shown += textwrap.wrap(note, width)
+        shown += columns.wrapped(note, width)
     return shown
 
 
@@ -59,19 +70,14 @@ def _not_judged(outcomes: Sequence[Outcome]) -> dict[str, list[str]]:
     return found
 
 
-def _cells(point_id: str, judged: Regression) -> tuple[str, ...]:
-    return (
-        point_id,
-        f"{judged.baseline_rps:,.0f}",
-        f"{judged.candidate_rps:,.0f}",
-        f"{judged.change:+.1%}",
-        f"{judged.low:+.1%} {judged.high:+.1%}",
-        f"{judged.mde:.1%}",
-        judged.verdict,
-    )
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *numbers, last = cells
-    middle = "  ".join(number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True))
-    return f"{first.ljust(widths[0])}  {middle}  {last}".rstrip()
+def _columns(rows: Sequence[tuple[str, Regression]]) -> list[Column]:
+    judged = [judgement for _, judgement in rows]
+    return [
+        Column("point", [point_id for point_id, _ in rows], number=False),
+        Column("baseline", [f"{each.baseline_rps:,.0f}" for each in judged], rank=3),
+        Column("rps", [f"{each.candidate_rps:,.0f}" for each in judged], rank=2),
+        Column("change", [f"{each.change:+.1%}" for each in judged]),
+        Column("interval", [f"{each.low:+.1%} {each.high:+.1%}" for each in judged], rank=1),
+        Column("MDE", [f"{each.mde:.1%}" for each in judged], rank=4),
+        Column("verdict", [each.verdict for each in judged], number=False),
+    ]

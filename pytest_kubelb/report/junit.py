@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pytest_kubelb.comparing import Judgement
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.verdict.repeatability import Repeatability
@@ -66,3 +68,11 @@ def comparison_properties(judgement: Judgement | None) -> list[tuple[str, str]]:
         ("kubelb_baseline_verdict", judgement.verdict),
         *((f"kubelb_{name}", f"{value:.6g}") for name, value in figures.items()),
     ]
+
+
+def suite_properties(facts: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Give the properties of a whole suite out of the testbed's facts, as `fingerprint.told` has them.
+
+    With pytest they go to its fixture `record_testsuite_property`: `kernel of k11` becomes `kubelb_kernel_of_k11`.
+    """
+    return [(f"kubelb_{name.replace(' ', '_')}", value) for name, value in facts]

@@ -1,4 +1,4 @@
-"""The sections at the end of the session: every point, and every point against the baseline. Touches the terminal."""
+"""The sections at the end of the session: every point, the backends, the baseline. Touches the terminal."""
 
 from __future__ import annotations
 
@@ -6,22 +6,52 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import stash
-from pytest_kubelb.report import comparison, terminal
+from pytest_kubelb.report import between, comparison, findings, terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pytest
 
 
-def show(reporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print the sections that have something to say."""
-    outcomes, width = config.stash[stash.OUTCOMES], config.get_terminal_writer().fullwidth
-    reporter.section("load balancers")
-    for line in terminal.table(outcomes, width):
-        reporter.write_line(line)
+def show(
+    reporter: pytest.TerminalReporter, config: pytest.Config, unmeasured: Sequence[tuple[str, str]] = ()
+) -> None:
+    """Print the sections that have something to say; `unmeasured` are the points without a run, and why: (id, reason).
+
+    Failed points are red where there are colours; the word for it stands in the row.
+    """
+    outcomes, width = config.stash.get(stash.OUTCOMES, []), config.get_terminal_writer().fullwidth
+    failed = sum(terminal.overall_word(outcome) in terminal.FAILURES for outcome in outcomes)
+    points = terminal.table(outcomes, width) if outcomes else []
+    sections = {
+        "load balancers": [*points, *_wrapped(_reasons(unmeasured), width)],
+        "what the evidence says": _wrapped(findings.sentences(outcomes), width),
+    }
+    if outcomes:
+        sections["between backends"] = between.lines(outcomes, config.stash[stash.SETTINGS].order, width)
     if stash.COMPARISON in config.stash:
-        reporter.section("against the baseline")
-        for line in comparison.lines(outcomes, config.stash[stash.COMPARISON], width):
-            reporter.write_line(line)
-        for sentence in config.stash.get(stash.SWEEPS, []):
-            for line in textwrap.wrap(sentence, width):
-                reporter.write_line(line)
+        compared = comparison.lines(outcomes, config.stash[stash.COMPARISON], width)
+        sweeps: list[str] = config.stash.get(stash.SWEEPS, [])
+        sections["against the baseline"] = [*compared, *_wrapped(sweeps, width)]
+    reporter.ensure_newline()
+    for title, lines in sections.items():
+        if lines:
+            reporter.section(title)
+        for number, line in enumerate(lines):
+            reporter.write_line(line, red=title == "load balancers" and 0 < number <= failed)
+
+
+def _reasons(unmeasured: Sequence[tuple[str, str]]) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for point_id, reason in unmeasured:
+        found.setdefault(reason, []).append(point_id)
+    return [f"not measured, {reason.rstrip('.')}: {', '.join(ids)}" for reason, ids in found.items()]
+
+
+def _wrapped(texts: Sequence[str], width: int) -> list[str]:
+    return [
+        line
+        for text in texts
+        for line in textwrap.wrap(text, max(width, 20), subsequent_indent="  ", break_on_hyphens=False)
+    ]

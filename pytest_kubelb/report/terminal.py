@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_kubelb.verdict import ceiling
+from pytest_kubelb.report import ceilings, columns
+from pytest_kubelb.report.columns import Column, extra, rate
+from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pytest_kubelb.comparing import Judgement
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.verdict.repeatability import Repeatability
 
 
 class Row(Protocol):
-    """One judged point."""
+    """One point and the verdict on its spread."""
 
     @property
     def id(self) -> str:
@@ -30,54 +32,72 @@ class Row(Protocol):
         """The verdict on the valid ones."""
 
 
-_HEADINGS: Final = ("point", "runs", "rps", "s_r", "CV", "range", "r=2.8s_r", "verdict")
-_VERDICT_ORDER: Final = ("failed", "unrepeatable", "inconclusive", "repeatable")
-_NARROWEST_POINT: Final = 12
-_LEGEND: Final = (
-    "runs: valid of all; rps: mean of the valid runs; rps, s_r, range and r in requests/s; "
-    "CV = s_r/rps, tolerated up to {tolerances}; two runs of a point differ by more than r in 5 % of cases."
-)
+class JudgedRow(Row, Protocol):
+    """One point with all its verdicts."""
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """Against the baseline; None when the session has none."""
+
+
+FAILURES: Final = ("failed", "unrepeatable", "regression")
+"""Verdicts that fail a point whatever the settings, the worst first."""
+_ORDER: Final = (*FAILURES, "inconclusive", "repeatable")
+_LEGEND: Final = {
+    "runs": "runs: valid of all",
+    "rps": "rps: mean of the valid runs, requests/s",
+    "interval": "interval: 95 %, of that mean, under this provisioning",
+    "CV": "CV = s_r/rps, tolerated up to {tolerances}",
+    "ceiling": "ceiling: what limited most runs",
+    "change": "change: against the baseline",
+    "r=2.8s_r": "two runs of a point differ by more than r in 5 % of cases",
+}
 
 
 def point_line(point_id: str, series: Series, repeatability: Repeatability) -> str:
-    """Give the line for a point that is finished: runs, mean, CV against the tolerance, verdict."""
+    """Give the line for a point that is finished: runs, mean, CV against the tolerance, verdict, foreign ceiling."""
     figures = [point_id, f"{runs_of(series, repeatability)} runs valid"]
     if repeatability.mean is not None:
-        figures.append(f"{_rate(repeatability.mean)} req/s")
+        figures.append(f"{rate(repeatability.mean)} req/s")
     if repeatability.cv is not None:
-        relation = ">" if repeatability.cv > repeatability.tolerance else "<="
-        figures.append(f"CV {repeatability.cv:.2%} {relation} {repeatability.tolerance:.2%}")
-    return "  ".join([*figures, verdict_word(series, repeatability)])
+        figures.append(f"CV {_against_tolerance(repeatability)}")
+    ceiling = ceilings.of_point(series)
+    limited = [] if ceilings.ranks(ceiling) else [f"limited by {ceiling}, ranks no backend"]
+    return "  ".join([*figures, verdict_word(series, repeatability), *limited])
 
 
-def table(rows: Sequence[Row], width: int) -> list[str]:
-    """Give the lines of the table of all points, failures first, else in the order given.
+def table(rows: Sequence[JudgedRow], width: int) -> list[str]:
+    """Give the lines of the table of all points, failures first, else in the order given, and what else is to say.
 
-    At 80 columns ids of up to 20 characters are shown in full; longer ones lose their middle.
+    At 80 columns everything is shown, and ids of up to 20 characters in full; longer ones lose their middle.
     """
-    ordered = sorted(rows, key=lambda row: _VERDICT_ORDER.index(verdict_word(row.series, row.repeatability)))
-    cells = [_HEADINGS, *(_cells(row) for row in ordered)]
-    widths = [max(len(row[column]) for row in cells) for column in range(len(_HEADINGS))]
-    for gap in ("  ", " "):
-        room = width - sum(widths[1:]) - len(gap) * (len(widths) - 1)
-        if room >= widths[0]:
-            break
-    widths[0] = min(widths[0], max(room, _NARROWEST_POINT))
-    lines = [gap.join(_aligned(row, widths)).rstrip() for row in cells]
+    ordered = in_order(rows)
+    lines, left_out = columns.fitted(_columns(ordered), width)
+    shown = " ".join(lines[0].split())
     tolerances = ", ".join(f"{value:.2%}" for value in sorted({row.repeatability.tolerance for row in rows}))
-    legend = textwrap.wrap(_LEGEND.format(tolerances=tolerances), max(width, 20))
+    said = [text for heading, text in _LEGEND.items() if heading in shown]
+    legend = f"{'; '.join(said)}.".format(tolerances=tolerances)
+    narrow = [f"Too narrow here for: {', '.join(left_out)}."] if left_out else []
     return [
         *lines,
-        *legend,
-        *(line for note in notes(ordered) for line in textwrap.wrap(note, max(width, 20))),
+        *(line for text in (legend, *narrow, *notes(ordered)) for line in columns.wrapped(text, width)),
     ]
+
+
+def in_order(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
+    """Give the failures first, the worst of them first, and last what repeats."""
+    return sorted(rows, key=lambda row: _ORDER.index(overall_word(row)))
 
 
 def notes(rows: Sequence[Row]) -> list[str]:
     """Give what the mean and the CV do not show, a sentence for each kind."""
     drifts = [(row.id, row.repeatability.drift) for row in rows if row.repeatability.drift is not None]
     told = {
-        "at a ceiling by their spread, which says nothing about the load balancer": _at_ceiling(rows),
+        "at a ceiling that is not the load balancer, so they rank no backend": [
+            f"{row.id} ({word})"
+            for row, word in zip(rows, ceilings.of_points(rows), strict=True)
+            if not ceilings.ranks(word)
+        ],
         "rising over their runs, so more warm-up may be needed (--kubelb-warmup auto)": [
             f"{point} ({drift.change:+.1%})" for point, drift in drifts if drift.direction == "up"
         ],
@@ -90,23 +110,22 @@ def notes(rows: Sequence[Row]) -> list[str]:
             if row.repeatability.collapsed
         ],
         "inconclusive, the runs are too few for their spread (--kubelb-max-runs)": [
-            row.id for row in rows if row.repeatability.verdict == "inconclusive"
+            row.id for row in rows if verdict_word(row.series, row.repeatability) == "inconclusive"
         ],
     }
     return [f"{what}: {', '.join(ids)}" for what, ids in told.items() if ids]
 
 
-def _at_ceiling(rows: Sequence[Row]) -> list[str]:
-    """Give the ids of the points at a ceiling: all backends over one overlay share what limits them."""
-    sweeps: dict[object, dict[str, tuple[float, ...]]] = {}
-    for row in rows:
-        sweeps.setdefault(row.series.point.get("overlay"), {})[row.id] = row.series.valid_rps
-    return [point for sweep in sweeps.values() for point in ceiling.at_ceiling(sweep)]
-
-
 def verdict_word(series: Series, repeatability: Repeatability) -> str:
-    """Give the verdict, or `failed` when a run failed: the runs that went well do not speak for it."""
-    return "failed" if series.failed else repeatability.verdict
+    """Give the verdict on the spread, or `failed` when a run failed or none is valid: nothing speaks for the point."""
+    return "failed" if series.unspoken("") else repeatability.verdict
+
+
+def overall_word(row: JudgedRow) -> str:
+    """Give the verdict on the spread, or `regression` where that is fine and the point is slower than its baseline."""
+    word = verdict_word(row.series, row.repeatability)
+    slower = isinstance(row.judgement, Regression) and row.judgement.verdict == "regression"
+    return "regression" if slower and word not in FAILURES else word
 
 
 def runs_of(series: Series, repeatability: Repeatability) -> str:
@@ -114,39 +133,46 @@ def runs_of(series: Series, repeatability: Repeatability) -> str:
     return f"{repeatability.runs}/{sum(sample.validity != 'warmup' for sample in series.samples)}"
 
 
-def _cells(row: Row) -> tuple[str, ...]:
-    judged = row.repeatability
-    return (
-        row.id,
-        runs_of(row.series, judged),
-        _rate(judged.mean),
-        _rate(judged.s_r),
-        "-" if judged.cv is None else f"{judged.cv:.2%}",
-        _rate(judged.range),
-        _rate(judged.repeatability_limit),
-        verdict_word(row.series, judged),
-    )
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Words to the left, numbers to the right."""
-    first, *numbers, last = cells
-    return [
-        _shortened(first, widths[0]).ljust(widths[0]),
-        *(number.rjust(width) for number, width in zip(numbers, widths[1:-1], strict=True)),
-        last,
+def _columns(rows: Sequence[JudgedRow]) -> list[Column]:
+    """Give the columns; what no point has is no column. Ranks say what goes first where the terminal is narrow."""
+    judged = [row.repeatability for row in rows]
+    limits = [word or "-" for word in ceilings.of_points(rows)]
+    changes = [_change(row.judgement) for row in rows]
+    found = [
+        Column("point", [row.id for row in rows], number=False),
+        Column("runs", [runs_of(row.series, row.repeatability) for row in rows], rank=4),
+        Column("rps", [rate(each.mean) for each in judged]),
+        Column("interval", [_interval(row.series) for row in rows], rank=6),
+        extra("s_r", [rate(each.s_r) for each in judged]),
+        Column(
+            "CV",
+            [_against_tolerance(each) for each in judged],
+            rank=2,
+            lean=["-" if each.cv is None else f"{each.cv:.2%}" for each in judged],
+        ),
+        extra("r=2.8s_r", [rate(each.repeatability_limit) for each in judged]),
     ]
+    if set(limits) != {"-"}:
+        found.append(Column("ceiling", limits, number=False, rank=3))
+    found.append(Column("verdict", [overall_word(row) for row in rows], number=False))
+    if any(row.judgement is not None for row in rows):
+        found.append(Column("change", changes, rank=5))
+    return found
 
 
-def _shortened(text: str, width: int) -> str:
-    """Leave out the middle: backend and pods, which tell points apart, stand at the ends of an id."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) // 2 + 1
-    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
-
-
-def _rate(value: float | None) -> str:
-    if value is None:
+def _against_tolerance(judged: Repeatability) -> str:
+    if judged.cv is None:
         return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+    return f"{judged.cv:.2%} {'>' if judged.cv > judged.tolerance else '<='} {judged.tolerance:.2%}"
+
+
+def _interval(series: Series) -> str:
+    """Give half the 95 % interval of the mean as a share of it; `-` where there are too few runs."""
+    from pytest_kubelb.verdict import adaptive
+
+    half = adaptive.half_width(series.valid_rps)
+    return "-" if half is None else f"±{half:.1%}" if half < 10 else ">±1000%"
+
+
+def _change(judgement: Judgement | None) -> str:
+    return f"{judgement.change:+.1%}" if isinstance(judgement, Regression) else "-"

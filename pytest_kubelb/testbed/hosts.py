@@ -54,10 +54,12 @@ class Host:
         self._link: Link | None = None
         self._opening = threading.Lock()
         self._running: set[RemoteCommand] = set()
+        self.on_command: Callable[[Completed], None] | None = None
+        """Is told of every command that ended, in the thread that waited for it."""
 
     def connect(self) -> None:
         """Open the connection unless it is open. Raises TestbedError."""
-        self._open()
+        self.link()
 
     def run(
         self,
@@ -76,7 +78,7 @@ class Host:
         """
         if not argv or any("\0" in word for word in argv):
             raise ValueError(f"a remote command needs a program and no NUL bytes, got {list(argv)!r}")
-        link = self._open()
+        link = self.link()
         command = RemoteCommand(link, argv, root=root and link.connection.user != "root")
         where = f"host {self.name}: {brief(shlex.join(argv), 80)!r}"
         started = time.perf_counter()
@@ -99,11 +101,14 @@ class Host:
             outcome.stdout.decode(errors="replace"), outcome.stderr.decode(errors="replace"),
             outcome.exit_code, time.perf_counter() - started,
         )  # fmt: skip
+        if self.on_command is not None:
+            self.on_command(completed)
         if check and completed.exit_code != 0:
             raise TestbedError(f"{where} {_how_it_failed(completed)}")
         return completed
 
-    def _open(self) -> Link:
+    def link(self) -> Link:
+        """Give the open connection, opened when it is not. Raises TestbedError."""
         with self._opening:
             if self._link is not None and self._link.alive:
                 return self._link
@@ -149,6 +154,11 @@ class Hosts:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def listen(self, on_command: Callable[[Completed], None]) -> None:
+        """Have `on_command` told of every command that ends on any host."""
+        for host in self._hosts.values():
+            host.on_command = on_command
 
     def connect(self, names: Iterable[str]) -> None:
         """Open the connections in parallel. Raises TestbedError naming every host that failed."""

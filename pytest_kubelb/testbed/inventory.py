@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.evidence.limits import Limits, parse_limits
 from pytest_kubelb.options import BY_KEY, plain_text
 from pytest_kubelb.testbed.section import Section
+from pytest_kubelb.tuning.profile import Profile, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 BUILT_IN_BACKENDS = ("ipvs", "proxy")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh")
 FORWARDINGS = ("masquerade",)
+EVIDENCE_ROLES = ("benchmarker", "load_balancer", "workers")
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,12 @@ class Inventory:
     proxy: ProxySpec | None
     other_backends: Mapping[str, Mapping[str, object]]
     """The sections of backends that another plugin brings, as they stand in the file."""
+    tunings: Mapping[str, Profile]
+    """Every tuning profile by name: those of `[tuning.*]`, and the ready ones that they do not replace."""
+    limits: Limits
+    """Section `[limits]`: at which value a signal of the evidence counts."""
+    evidence: tuple[str, ...]
+    """Section `[evidence]`: the roles whose hosts are read around every run; empty reads none."""
     defaults: Mapping[str, str]
     """Section `[defaults]`: option key (underscores) -> text, to be read by the option's own parser."""
 
@@ -142,15 +151,18 @@ def load(
     for path, value in (overrides or {}).items():
         _put(table, path, value)
     root = Section(file, "", table)
-    root.allow("testbed", "roles", "cluster", "workload", "backends", "defaults")
+    root.allow(
+        "testbed", "roles", "cluster", "workload", "backends", "tuning", "evidence", "limits", "defaults"
+    )
     backends = root.section("backends")
     backends.allow(*dict.fromkeys((*BUILT_IN_BACKENDS, *plugged_in)))
     if not backends.table:
         raise backends.error("", "is empty", "one section for each backend, as in [backends.ipvs]")
+    roles = _roles(root.section("roles"))
     return Inventory(
         file=file,
         testbed=_testbed(root.section("testbed")),
-        roles=_roles(root.section("roles")),
+        roles=roles,
         cluster=_cluster(root.section("cluster")),
         workload=_workload(root.section("workload")),
         backends=tuple(backends.table),
@@ -159,6 +171,9 @@ def load(
         other_backends={
             name: backends.section(name).table for name in backends.table if name not in BUILT_IN_BACKENDS
         },
+        tunings=profiles(root.section("tuning", required=False), roles),
+        limits=parse_limits(root.section("limits", required=False)),
+        evidence=_evidence(root.section("evidence", required=False)),
         defaults=_defaults(root.section("defaults", required=False)),
     )
 
@@ -229,6 +244,21 @@ def _proxy(section: Section) -> ProxySpec:
     return ProxySpec(
         cluster_ip=section.ipv4("cluster_ip"), port=section.port("port"), via=section.ipv4("via")
     )
+
+
+def _evidence(section: Section) -> tuple[str, ...]:
+    section.allow("roles")
+    if "roles" not in section.table:
+        return EVIDENCE_ROLES
+    allowed = f"a list of {', '.join(EVIDENCE_ROLES)}, each once; an empty one reads no host"
+    roles = section.table["roles"]
+    if (
+        not isinstance(roles, list)
+        or any(role not in EVIDENCE_ROLES for role in roles)
+        or len(set(roles)) < len(roles)
+    ):
+        raise section.error("roles", f"is {roles!r}", allowed)
+    return tuple(roles)
 
 
 def _defaults(section: Section) -> dict[str, str]:

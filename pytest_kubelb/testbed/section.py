@@ -107,3 +107,18 @@ class Section:
         if value not in words:
             raise self.error(key, f"is {value!r}", ", ".join(words))
         return value
+
+    def integer(self, key: str, low: int, high: int) -> int:
+        """Give a whole number from `low` to `high`."""
+        value = self.table.get(key)
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            problem = "is missing" if value is None else f"is {value!r}"
+            raise self.error(key, problem, f"a whole number from {low} to {high}")
+        return value
+
+    def boolean(self, key: str, default: bool | None = None) -> bool:
+        """Give true or false."""
+        value = self.table.get(key, default)
+        if not isinstance(value, bool):
+            raise self.error(key, "is missing" if value is None else f"is {value!r}", "true or false")
+        return value

@@ -7,11 +7,12 @@ perfectly and says nothing about the load balancer. The spread cannot say what t
 
 from __future__ import annotations
 
+import math
 import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from pytest_kubelb.verdict import repeatability
+from pytest_kubelb.verdict.collapse import COLLAPSED_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,17 +50,20 @@ def at_ceiling(
     `despite_collapses` such runs are left out of it, and named. Raises ValueError when a run is
     negative, infinite or not a number.
     """
-    judged = {key: repeatability.judge(rps, tolerance=largest_cv) for key, rps in sweep.items()}
-    top = max((point.median for point in judged.values() if point.median is not None), default=0.0)
+    if wrong := [rps for runs in sweep.values() for rps in runs if not 0 <= rps < math.inf]:
+        raise ValueError(f"a run of {wrong[0]!r} cannot be judged: requests/s are finite and not negative")
+    medians = {key: statistics.median(runs) for key, runs in sweep.items() if runs}
+    top = max(medians.values(), default=0.0)
     found: dict[Key, Ceiling] = {}
-    for key, point in judged.items():
-        if point.median is None or point.median == 0 or point.median < TOP * top:
+    for key, median in medians.items():
+        if median == 0 or median < TOP * top:
             continue
-        steady = [rps for index, rps in enumerate(sweep[key]) if index not in point.collapsed]
-        kept = steady if despite_collapses else sweep[key]
+        runs = sweep[key]
+        collapsed = tuple(i for i, rps in enumerate(runs) if rps < COLLAPSED_BELOW * median)
+        kept = [rps for i, rps in enumerate(runs) if not (despite_collapses and i in collapsed)]
         if len(kept) < FEWEST_RUNS:
             continue
         cv = statistics.stdev(kept) / statistics.fmean(kept)
         if cv <= largest_cv:
-            found[key] = Ceiling(point.median, cv, point.collapsed)
+            found[key] = Ceiling(median, cv, collapsed)
     return found

@@ -69,7 +69,6 @@ def test_two_inventories(tmp_path: Path) -> None:
         ("ipvs", r"--a: 'ipvs' is not KEY=VALUE: write backend=ipvs, "),
         ("backend=", r"--a: 'backend=' is not KEY=VALUE"),
         ("backend=ipvs backend=proxy", r"--a: backend is given twice \(ipvs, proxy\): give it once"),
-        ("tuning=rps", r"--a tuning=rps: there are no tuning profiles yet: "),
         ("roles.load_balancer=k10", r"makes it another testbed: .* inventory=FILE"),
         ("pods=3", r"--a: 'pods' is nothing that a side can differ in"),
         ("backends.ipvs=rr", r"'backends\.ipvs' is nothing that a side can differ in"),

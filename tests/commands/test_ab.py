@@ -41,7 +41,10 @@ BOTH = ["--a", "backend=ipvs", "--b", "backend=proxy"]
         ([*BOTH, "--inventory=nowhere.toml"], "kubelb: --inventory: "),
         (["--a", "inventory=x", "--b", "backend=ipvs"], "only this side has an inventory of its own"),
         (["--a", "inventory=x", "--b", "inventory=y", "--inventory=z"], "would be used by no side"),
-        (["--a", "tuning=rps", "--b", "tuning=none"], "there are no tuning profiles yet"),
+        (
+            ["--a", "tuning=fast", "--b", "tuning=none", "--backend=ipvs"],
+            "tuning 'fast' is not in the inventory",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_and_exit_code_4_and_nothing_is_started(

@@ -174,7 +174,7 @@ def test_a_point_at_a_ceiling_is_marked(root: Path, gate: Gate) -> None:
     write(root, lines({**POINTS, ("ipvs", 20): link}, 9))
     said = gate(code=0)
     assert "repeatable*" in said
-    assert "a slower load balancer would not show: ipvs-pods20." in said
+    assert "where a slower one would not show: ipvs-pods20." in said
 
 
 def test_every_way_to_name_the_session_judges_the_same(root: Path, gate: Gate) -> None:

@@ -13,8 +13,9 @@ import xmlschema
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_kubelb.gate import json_report, junit, markdown, text
+from pytest_kubelb.gate import json_report, junit, text, words
 from pytest_kubelb.gate.outcome import Rules
+from pytest_kubelb.report import markdown
 
 from .recorded import STEADY, UNEVEN, UNSURE, axes, judged, lines, runs, start
 
@@ -35,6 +36,10 @@ def mixed(**rules: str) -> Outcome:
 def hostile() -> Outcome:
     point: dict[str, str | int] = {"backend": HOSTILE, "pods": 4, HOSTILE: HOSTILE}
     return judged([start(), *runs(point, UNEVEN, failed=1), *runs({**point, "pods": 10**30}, (1e15,) * 3)])
+
+
+def summary_of(outcome: Outcome) -> str:
+    return markdown.render(outcome, f"kubelb gate: {words.summary(outcome)}")
 
 
 def test_the_text_has_the_worst_first_and_ends_with_the_verdict() -> None:
@@ -67,7 +72,7 @@ def test_the_text_is_printable_and_80_columns_wide(outcome: Outcome) -> None:
 def test_hundreds_of_failures_are_counted_and_not_all_spelled_out() -> None:
     outcome = judged(lines({("ipvs", pods): UNEVEN for pods in range(1, 301)}))
     assert "and 250 more findings" in text.render(outcome)
-    summary = markdown.render(outcome)
+    summary = summary_of(outcome)
     assert "and 250 more findings" in summary
     assert "and 100 more points" in summary
     assert len(summary.encode()) < 2**20
@@ -78,7 +83,7 @@ def test_every_sentence_and_what_the_terminal_says_of_the_runs_is_shown() -> Non
         lines({**MIXED, ("ipvs", 4): COLLAPSED, ("ipvs", 8): RISING}, max_runs=10, exit_code=None)
     )
     shown = " ".join(text.render(outcome).split())
-    summary = markdown.render(outcome)
+    summary = summary_of(outcome)
     assert len(outcome.findings) == 4
     for finding in outcome.findings:
         assert finding.sentence in shown
@@ -117,9 +122,7 @@ def test_points_that_may_be_missing_are_shown_in_every_format(rule: str, tag: st
     outcome = judged(lines({("ipvs", 1): STEADY}, exit_code=None), rules)
     assert cases(outcome)["session"].find(tag) is not None
     assert "kubelb gate: inconclusive (exit code" in text.render(outcome)
-    assert markdown.render(outcome).startswith(
-        "### \N{WHITE QUESTION MARK ORNAMENT} kubelb gate: inconclusive"
-    )
+    assert summary_of(outcome).startswith("### \N{WHITE QUESTION MARK ORNAMENT} kubelb gate: inconclusive")
     report = json_report.build(outcome)
     assert isinstance(report, dict)
     assert report["verdict"] == "inconclusive"
@@ -194,7 +197,7 @@ def test_junit_survives_names_that_xml_does_not_have() -> None:
 
 
 def test_markdown_has_one_table_whatever_the_names_are() -> None:
-    shown = markdown.render(hostile())
+    shown = summary_of(hostile())
     table = [line for line in shown.splitlines() if line.startswith("|")]
     assert len(table) == 4
     assert {line.count("|") for line in table} == {6}
@@ -204,7 +207,7 @@ def test_markdown_has_one_table_whatever_the_names_are() -> None:
 
 
 def test_markdown_says_the_verdict_first() -> None:
-    first, *rest = markdown.render(mixed()).splitlines()
+    first, *rest = summary_of(mixed()).splitlines()
     assert first.startswith("### \N{CROSS MARK} kubelb gate: unrepeatable (exit code 1): ")
     assert any("the session as a whole" in line for line in rest)
 
@@ -224,4 +227,4 @@ def test_every_format_survives_every_record(point: dict[str, str | int], rps: li
     assert max(map(len, text.render(outcome).splitlines())) <= 80
     json.dumps(json_report.build(outcome), allow_nan=False)
     XUNIT2.validate(junit.render(outcome))
-    assert len({line.count("|") for line in markdown.render(outcome).splitlines() if "|" in line}) == 1
+    assert len({line.count("|") for line in summary_of(outcome).splitlines() if "|" in line}) == 1

@@ -83,6 +83,7 @@ POINTS = st.lists(
         st.sampled_from(["ipvs", "proxy"]),
         st.integers(1, 200),
         st.sampled_from(["vxlan", "host-gw"]),
+        st.sampled_from(["none", "rps"]),
         st.integers(1, 2),
     ),
     unique=True,

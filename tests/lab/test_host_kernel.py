@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from pytest_kubelb.lab import requirements
-from pytest_kubelb.lab.guest import KERNEL, MODULES
+from pytest_kubelb.lab.guest import MODULES
+from pytest_kubelb.lab.guest_uml import KERNEL
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 900

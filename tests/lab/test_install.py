@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.lab import install, requirements
+from pytest_kubelb.lab import install, qemu_kernel, requirements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -195,6 +195,30 @@ def test_a_policy_left_by_an_installation_that_was_killed_is_removed_by_the_next
     assert not policy.exists()
 
 
+def test_what_only_qemu_needs_is_brought_when_it_is_asked_for_and_not_before(
+    bin_folder: Path, apt_get: AptGet, policy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root_only()
+    monkeypatch.setattr(qemu_kernel, "FOLDER", tmp_path / "kernel")
+    provide(bin_folder, but())
+    programs = [each.program for each in requirements.missing(requirements.QEMU)]
+    told = apt_get(
+        f'case "$*" in *install*) for p in {" ".join(programs)}; do cp {bin_folder}/ssh {bin_folder}/$p; done;; esac'
+    )
+    said: list[str] = []
+    install.install(said.append)
+    assert said == ["the lab has all the programs it needs: nothing to install"]
+    monkeypatch.setattr(install, "unpack_kernel", lambda folder: f"a kernel into {folder.name}")
+    said.clear()
+    install.install(said.append, "qemu")
+    packages = [line.split()[0] for line in said if line.startswith("  ")]
+    assert "qemu-system-x86" in packages
+    assert f" install --yes --no-install-recommends {' '.join(packages)}\n" in told.read_text()
+    assert said[-2:] == [f"installed {len(packages)} packages", "unpacked a kernel into kernel"]
+    assert not policy.exists()
+
+
 def test_every_requirement_says_what_it_is_for_and_where_it_comes_from() -> None:
-    assert all(each.program and each.package and each.why for each in ALL)
-    assert len({each.program for each in ALL}) == len(ALL)
+    everything = (*ALL, *requirements.QEMU)
+    assert all(each.program and each.package and each.why for each in everything)
+    assert len({each.program for each in everything}) == len(everything)

@@ -31,12 +31,15 @@ LB_STATE = (
 )
 
 
+WANTED = holding.Wanted("test-session", ("ipvs", "proxy"), BACKENDS)
+
+
 @pytest.fixture(scope="module")
 def held(lab: Lab, hosts: Hosts) -> Iterator[HeldTestbed]:
     """The lab as a testbed, held as a session holds it; let go, its hosts have to be as they were."""
     described = inventory.load(lab.inventory)
     before = snapshot(hosts)
-    with holding.hold(described, ("ipvs", "proxy"), BACKENDS, "test-session", lambda *_: None) as testbed:
+    with holding.hold(described, WANTED, lambda *_: None) as testbed:
         yield testbed
     assert snapshot(hosts) == before
 

@@ -30,6 +30,7 @@ DTYPES = {
     "backend": "category",
     "pods": "Int64",
     "overlay": "category",
+    "tuning": "category",
     "run": "int64",
     "started": "datetime64[ms, UTC]",
     "validity": "category",
@@ -56,6 +57,8 @@ DTYPES = {
     "errors_timeout": "Int64",
     "tolerance": "float64",
     "ceiling": "category",
+    "findings": "string",
+    "wire_bytes_per_request": "float64",
 }
 
 
@@ -135,11 +138,11 @@ def test_a_frame_without_a_path_is_of_the_nearest_folder_with_sessions(
 def test_axes_that_only_some_sessions_have_are_missing_in_the_others(tmp_path: Path) -> None:
     write_session(tmp_path, 1)
     record = write_session(tmp_path, 2) / "record.jsonl"
-    record.write_text(record.read_text().replace('"overlay":"vxlan"', '"tuning":"rps","queues":4'))
+    record.write_text(record.read_text().replace('"overlay":"vxlan"', '"rack":"west","queues":4'))
     frame = load(tmp_path)
-    assert frame.tuning.isna().sum() == frame.queues.isna().sum() == frame.overlay.isna().sum() == 4
-    assert dtypes(frame) == {**DTYPES, "tuning": "category", "queues": "Int64"}
-    assert list(frame.columns[2:7]) == ["backend", "pods", "overlay", "queues", "tuning"]
+    assert frame.rack.isna().sum() == frame.queues.isna().sum() == frame.overlay.isna().sum() == 4
+    assert dtypes(frame) == {**DTYPES, "queues": "Int64", "rack": "category"}
+    assert list(frame.columns[2:8]) == ["backend", "pods", "overlay", "tuning", "queues", "rack"]
 
 
 def test_sessions_without_a_run_give_an_empty_frame_with_the_same_columns(tmp_path: Path) -> None:

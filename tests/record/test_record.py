@@ -13,9 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.record.appending import LONGEST_LINE
 from pytest_kubelb.record.lines import SCHEMA_VERSION, Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.reader import Note, read_record
-from pytest_kubelb.record.writer import LONGEST_LINE, RecordWriter
+from pytest_kubelb.record.writer import RecordWriter
 
 from .lines import POINT, START, sample
 
@@ -96,9 +97,9 @@ def test_a_corrupt_line_in_the_middle_is_an_error_that_names_file_and_line(
 
 
 def test_a_record_of_a_newer_schema_is_refused_with_both_versions(record: Path) -> None:
-    record.write_text(record.read_text().replace('"schema_version":1', '"schema_version":2'))
+    record.write_text(record.read_text().replace('"schema_version":2', '"schema_version":3'))
     with pytest.raises(
-        KubelbError, match=r"record.jsonl:1: .*'schema_version' is 2, and this version reads 1 to 1"
+        KubelbError, match=r"record.jsonl:1: .*'schema_version' is 3, and this version reads 1 to 2"
     ):
         next(read_record(record))
 

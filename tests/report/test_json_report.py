@@ -43,13 +43,13 @@ def record(tmp_path: Path) -> Path:
 def test_every_point_has_its_runs_in_order_and_its_verdict(record: Path, tmp_path: Path) -> None:
     json_report.write(json_report.build(record), tmp_path / "report.json")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert (report["schema"], report["schema_version"]) == ("pytest-kubelb-report", 1)
+    assert (report["schema"], report["schema_version"]) == ("pytest-kubelb-report", 2)
     assert report["session"] == {
         "id": "20261123T072210Z-3f9c",
         "started": "2026-11-23T07:22:10Z",
         "ended": "2026-11-23T07:24:00Z",
         "exit_code": 1,
-        "record_schema_version": 1,
+        "record_schema_version": 2,
         "facts": {"wrk": "4.1.0"},
     }
     assert report["settings"] == {"runs": 3}
@@ -98,12 +98,10 @@ def test_a_report_that_cannot_be_written_is_one_sentence_and_leaves_nothing(
     occupied = tmp_path / "report.json"
     occupied.mkdir()
     before = set(tmp_path.iterdir())
-    with pytest.raises(
-        KubelbError, match=r"report\.json cannot be written: Is a directory; give --kubelb-json"
-    ):
+    with pytest.raises(KubelbError, match=r"report\.json cannot be written: Is a directory; name a file"):
         json_report.write(json_report.build(record), occupied)
-    with pytest.raises(KubelbError, match="cannot be written: No such file"):
-        json_report.write(json_report.build(record), tmp_path / "nowhere" / "report.json")
+    with pytest.raises(KubelbError, match=r"cannot be written: File exists; name a file in a folder"):
+        json_report.write(json_report.build(record), record / "report.json")
     assert set(tmp_path.iterdir()) == before
 
 
@@ -114,3 +112,25 @@ def test_a_corrupt_record_leaves_the_older_report_alone(record: Path, tmp_path: 
     with pytest.raises(KubelbError, match="'kind' is 'rumour'"):
         json_report.write(json_report.build(record), destination)
     assert destination.read_text() == "old"
+
+
+def test_what_a_hook_put_there_that_json_does_not_have_is_one_sentence(record: Path, tmp_path: Path) -> None:
+    report = json_report.build(record)
+    for odd in (float("nan"), {1, 2}):
+        report["of_a_hook"] = odd
+        with pytest.raises(KubelbError, match="pytest_kubelb_update_json put something in it that JSON"):
+            json_report.write(report, tmp_path / "report.json")
+    assert not (tmp_path / "report.json").exists()
+
+
+def test_what_hooks_add_is_in_the_file_and_every_run_has_a_line(record: Path, tmp_path: Path) -> None:
+    report = json_report.build(record)
+    points = report["points"]
+    assert isinstance(points, list)
+    points[0]["of_a_hook"] = [1, {"a": None}]
+    points.append("odd")
+    report["empty"] = {}
+    json_report.write(report, tmp_path / "report.json")
+    text = (tmp_path / "report.json").read_text()
+    assert json.loads(text) == json.loads(json.dumps(report))
+    assert sum('"provisioning"' in line and '"validity"' in line for line in text.splitlines()) == 7

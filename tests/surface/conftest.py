@@ -54,6 +54,10 @@ def wrk(request, lb_point):
         if lb_point.pods == 9:  # there, every point's last run fails
             runs = (*runs, None)
         samples = tuple(sample(point, run, rps) for run, rps in enumerate(runs))
+        if progress := request.config.stash.get(stash.PROGRESS, None):
+            with progress.measuring():
+                for made in samples:
+                    progress.run_finished(made)
         request.node.stash[stash.SERIES] = Series(point, samples, tolerance)
 
     return run

@@ -80,5 +80,5 @@ def test_help_shows_every_option_and_the_marker_has_its_signature(run: Run) -> N
         assert option.flag in text
         assert option.ini in text
     run("--markers").stdout.fnmatch_lines(
-        ["@pytest.mark.kubelb(?, backend, pods, overlay, runs, duration, tolerance, max_drop):*"]
+        ["@pytest.mark.kubelb(?, backend, pods, overlay, tuning, runs, duration, tolerance, max_drop):*"]
     )

@@ -144,7 +144,12 @@ def test_pytest_benchmark_gets_the_runs_and_not_those_of_a_failed_point(
     exported = json.loads((pytester.path / "out.json").read_text())["benchmarks"]
     assert [each["param"] for each in exported] == ["ipvs-pods01", "ipvs-pods02"]
     assert exported[0]["stats"]["ops"] == pytest.approx(1000, rel=0.001)
-    assert exported[0]["extra_info"]["point"] == {"backend": "ipvs", "pods": 1, "overlay": "vxlan"}
+    assert exported[0]["extra_info"]["point"] == {
+        "backend": "ipvs",
+        "pods": 1,
+        "overlay": "vxlan",
+        "tuning": "none",
+    }
 
 
 @pytest.mark.parametrize("breakage", ["missing", "corrupt"])

@@ -218,7 +218,7 @@ def test_root_asks_sudo_only_when_the_login_user_is_not_root(
     """The link's user name is faked: a second login user cannot be made on every machine."""
     if getpass.getuser() == "root":
         assert host.run(["id", "-u"], root=True).stdout == "0\n"
-    link = host._open()
+    link = host.link()
     monkeypatch.setattr(link.connection, "user", "somebody")
     done = host.run(["no-such-program"], root=True, check=False)
     assert done.exit_code != 0

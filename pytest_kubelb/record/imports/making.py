@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb import __version__
 from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.record.appending import LONGEST_LINE
 from pytest_kubelb.record.imports.clock import iso
 from pytest_kubelb.record.imports.dirt import Dirt, Warned, shown
 from pytest_kubelb.record.imports.found import find
@@ -17,7 +18,7 @@ from pytest_kubelb.record.imports.samples import Measured, Reading, samples_of
 from pytest_kubelb.record.imports.sessions import Choices, Group, first_started_s, grouped
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.session import FOLDER, RECORD, new_session
-from pytest_kubelb.record.writer import LONGEST_LINE, RecordWriter
+from pytest_kubelb.record.writer import RecordWriter
 from pytest_kubelb.verdict import repeatability
 
 if TYPE_CHECKING:

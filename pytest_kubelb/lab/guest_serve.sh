@@ -1,20 +1,8 @@
-#!/bin/sh
-# The init of the load balancer's own kernel (User Mode Linux on the host's files, through hostfs).
+# What follows is the same on every kernel the load balancer has for itself.
 # The kernel hands over KUBELB_STATE, KUBELB_NAME, KUBELB_ADDRESS and KUBELB_MAC as environment variables.
-# What it writes to its console is the lab's console.log; the line "kubelb: ready" tells the holder that sshd listens.
-export PATH=/usr/sbin:/usr/bin:/sbin:/bin
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t tmpfs tmpfs /tmp
-mount -t tmpfs tmpfs ~root
-mkdir -p /dev/pts
-mount -t devpts devpts /dev/pts
+# What is written to the console is the lab's console.log; the line "kubelb: ready" tells the holder that sshd listens.
 hostname "$KUBELB_NAME"
 
-# Modules lie where Debian's package puts them; the kernel's own autoload does not look there.
-mkdir -p /tmp/modules/lib
-ln -s /usr/lib/uml/modules /tmp/modules/lib/modules
-modprobe -d /tmp/modules -a $KUBELB_MODULES || echo "kubelb: modprobe failed"
 # An autoload that cannot succeed still costs a process each time: 2 s for one iptables-restore (measured).
 echo >/proc/sys/kernel/modprobe
 
@@ -24,20 +12,12 @@ echo 131072 >/proc/sys/net/netfilter/nf_conntrack_max
 echo 32768 >/sys/module/nf_conntrack/parameters/hashsize
 
 ip link set lo up
-ip link set vec0 name eth0 address "$KUBELB_MAC"
 ip link set eth0 up
 ip addr add "$KUBELB_ADDRESS" dev eth0
 echo 1 >/proc/sys/net/ipv4/ip_forward
 
 # What flannel wrote for the overlay the lab starts with.
 ip -batch "$KUBELB_STATE/flannel.ip" && bridge -batch "$KUBELB_STATE/flannel.bridge" || echo "kubelb: flannel failed"
-
-# A login shell that starts quickly: every remote command starts one.
-sed 's|^\(root:.*:\)[^:]*$|\1/bin/sh|' /etc/passwd >/tmp/passwd
-mount --bind /tmp/passwd /etc/passwd
-
-# xt_nat and its friends are complete for the legacy tools only.
-mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi
 
 # sshd goes to the background before it listens (state 0A of port 0016), so that is waited for as well.
 /usr/sbin/sshd -f "$KUBELB_STATE/sshd_config_$KUBELB_NAME" -o "ListenAddress=${KUBELB_ADDRESS%/*}" || echo "kubelb: sshd failed"

@@ -1,0 +1,1 @@
+"""What a run's evidence says: validity, path, fairness and ceiling, as findings."""

@@ -1,0 +1,164 @@
+"""The question that every host is asked around a run, in POSIX sh. Text only; touches nothing.
+
+`DEFINITIONS` is read once by a shell that stays; `ask_line` is the question itself. It costs one process that reads
+all files, and on the load balancer two more for the tables that no file shows (on a worker with kube-proxy's rules, one). What it prints is read by
+`evidence.reading`: lines `%% name words` begin a part, and in the part `files` each line has its file before it.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from pytest_kubelb.tuning.places import sysctl_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_FILES: Final = (
+    "/proc/sys/kernel/random/boot_id",
+    "/proc/stat",
+    "/proc/softirqs",
+    "/proc/interrupts",
+    "/proc/net/dev",
+    "/proc/net/softnet_stat",
+    "/proc/net/snmp",
+    "/proc/net/netstat",
+    "/proc/net/sockstat",
+    "/proc/net/stat/nf_conntrack",
+    "/proc/sys/net/netfilter/nf_conntrack_count",
+    "/proc/sys/net/netfilter/nf_conntrack_max",
+    "/proc/sys/net/netfilter/nf_conntrack_buckets",
+    "/proc/net/ip_vs",
+    "/proc/net/ip_vs_stats_percpu",
+    "/proc/sys/net/core/rps_sock_flow_entries",
+    "/proc/sys/net/ipv4/ip_local_port_range",
+    "/proc/sys/net/ipv4/tcp_max_tw_buckets",
+    "/proc/sys/fs/file-nr",
+    "/proc/pressure/cpu",
+    "/proc/pressure/memory",
+    "/proc/pressure/io",
+    "/sys/devices/system/cpu/intel_pstate/no_turbo",
+    "/sys/devices/system/cpu/cpufreq/boost",
+)
+# Expanded by every question, since NICs, queues and CPUs come and go; but those that match nothing are looked at again
+# only when the clock is asked for.
+_PATTERNS: Final = (
+    "/proc/irq/[0-9]*/smp_affinity_list",
+    "/sys/class/net/*/queues/rx-*/rps_cpus",
+    "/sys/class/net/*/queues/rx-*/rps_flow_cnt",
+    "/sys/class/net/*/queues/tx-*/xps_cpus",
+    "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq",
+    "/sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor",
+    "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count",
+)
+
+# busybox is one static file: where a process costs 20 ms because it is linked when it starts (User Mode Linux), it is
+# half of that. It has no `-a`; no file here holds a NUL, and in the C locale every other byte is text.
+# kube-proxy writes its chains with either kind of iptables. Which one is found out once, by the chain that all have;
+# a table that is not loaded is not asked for, because that would load it. A rule set of thousands of services is
+# filtered on the host; for a small one the filter would cost more than it saves.
+# A worker's rules are for connections that should have gone through the load balancer: whether it has any is found out
+# once, since looking for them costs more than all the rest.
+# ipvs's tables are not asked for again while the total of all services, in a file, stands still: twice, since newer
+# kernels do not bring the total and the services up to date at the same moment (but all within two seconds).
+DEFINITIONS: Final = rf"""
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C; export PATH LC_ALL
+s=; [ -w /proc/sys/net/ipv4/ip_forward ] || s='sudo -n --'
+g=grep; command -v busybox >/dev/null && busybox grep -sH '' /proc/uptime >/dev/null && g='busybox grep'
+l=$(ulimit -n) b=absent; command -v irqbalance >/dev/null && b=stopped
+t= n= f= o= k= m= w=
+kubelb_patterns() {{
+  m=
+  for c in {shlex.join(_PATTERNS)}; do
+    set -- $c
+    [ ! -e "$1" ] || m="$m $c"
+  done
+}}
+kubelb_irqbalance() {{
+  i=$b
+  for p in /run/irqbalance/irqbalance*.sock /run/irqbalance.pid; do
+    [ -e "$p" ] || continue
+    case $p in
+      *.pid) read -r p <"$p" ;;
+      *) p=${{p##*/irqbalance}} p=${{p%.sock}} ;;
+    esac
+    c=; [ -r "/proc/$p/comm" ] && read -r c <"/proc/$p/comm"
+    [ "$c" != irqbalance ] || i=running
+  done
+}}
+kubelb_rules() {{
+  for c in iptables-save iptables-legacy-save iptables-nft-save; do
+    [ "$c" != iptables-legacy-save ] || [ -e /proc/net/ip_tables_names ] || continue
+    command -v $c >/dev/null || continue
+    r=$($s $c -c -t nat 2>/dev/null </dev/null)
+    case $r in *:KUBE-SERVICES*) t=$c; [ ${{#r}} -lt 200000 ] || f=1; break ;; esac
+  done
+  if [ -z "$t" ] && command -v nft >/dev/null; then
+    case $($s nft list tables 2>/dev/null </dev/null) in *'ip kube-proxy'*) n=1 ;; esac
+  fi
+}}
+kubelb_ipvs() {{
+  {{ read -r c; read -r c; read -r c; }} </proc/net/ip_vs_stats
+  if [ "$c" = "$o" ] && [ -n "$k" ]; then echo '%% ipvs_same'; return; fi
+  k=; [ "$c" != "$o" ] || k=1
+  o=$c
+  echo '%% ipvs'; $s ipvsadm -Ln --stats --exact 2>&1 </dev/null || k=
+}}
+kubelb_load_balancer() {{
+  [ ! -e /proc/net/ip_vs ] || kubelb_ipvs
+  [ -n "$t" ] || kubelb_rules
+  kubelb_counted
+}}
+kubelb_worker() {{
+  [ -n "$w" ] || {{ kubelb_rules; w=1; }}
+  [ -z "$t" ] || kubelb_counted
+}}
+kubelb_counted() {{
+  if [ -n "$f" ]; then
+    echo '%% iptables'
+    $s $t -c -t nat 2>&1 </dev/null |
+      grep -E '^\[[1-9][0-9]*:.* -A KUBE-(SERVICES .*-d|NODEPORTS|SEP-.*DNAT)|^:KUBE-SERVICES |^[^:#*[]'
+  elif [ -n "$t" ]; then
+    echo '%% iptables'; $s $t -c -t nat 2>&1 </dev/null
+  elif [ -n "$n" ]; then
+    echo '%% nftables'
+  fi
+}}
+kubelb_question() {{
+  read -r u c </proc/uptime
+  printf '%%%% now %s\n' "$u"
+  if [ -n "$1" ]; then
+    echo '%% clock'; date +%s.%N
+    read -r u c </proc/uptime
+    echo "$u"
+    kubelb_patterns
+  fi
+  kubelb_irqbalance
+  printf '%%%% shell %s %s\n' "$i" "$l"
+  [ -z "$2" ] || "kubelb_$2"
+  [ -z "$3" ] || {{ echo '%% route'; ip route get "$3" 2>&1 </dev/null; }}
+  shift 3
+  echo '%% files'
+  $g -sH '' {" ".join(_FILES)} $m "$@" </dev/null || :
+}}
+"""
+
+
+def ask_line(
+    *,
+    clock: bool = False,
+    load_balancer: bool = False,
+    worker: bool = False,
+    target: str = "",
+    sysctls: Sequence[str] = (),
+) -> str:
+    """Give the line that asks.
+
+    `clock` wants the wall clock as well (one process), `load_balancer` the tables of ipvs and kube-proxy, `worker`
+    kube-proxy's where there are any, `target` (an address) the route to it, `sysctls` (`net.core.netdev_budget`) their
+    values.
+    """
+    tables = "load_balancer" if load_balancer else "worker" if worker else ""
+    words = ["1" if clock else "", tables, target, *map(sysctl_file, sysctls)]
+    return f"kubelb_question {shlex.join(words)}"

@@ -1,0 +1,117 @@
+"""Ask all hosts the question at once and give their readings. Touches the hosts, for reading only.
+
+Each host has a shell that stays open (`testbed.shell`), so that a reading is one round trip to each, in parallel.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.evidence import question, reading
+from pytest_kubelb.testbed.shell import RemoteShell
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pytest_kubelb.evidence.forwarding_tables import Forwarded
+    from pytest_kubelb.evidence.reading import Reading
+    from pytest_kubelb.testbed.hosts import Host
+
+ANSWER_TIMEOUT_S: Final = 10.0
+CLOCK_EVERY_S: Final = 20.0
+"""How long a wall clock that was asked for is good: asking costs a process, and the kernel says when it is set by more
+than a second."""
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """What was known of a host's wall clock when it was last asked for."""
+
+    boot_s: float
+    btime_s: int | None
+    asked_at_s: float
+
+
+class Watch:
+    """The hosts whose evidence is read, with an open shell on each after the first reading."""
+
+    def __init__(
+        self,
+        hosts: Mapping[str, Host],
+        roles: Mapping[str, Sequence[str]],
+        sysctls: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """`roles` are `load_balancer`, `benchmarker` and more -> names; `sysctls`: host -> those read as settings."""
+        self._balancers = frozenset(roles.get("load_balancer", ()))
+        self._benchmarkers = frozenset(roles.get("benchmarker", ()))
+        self._workers = frozenset(roles.get("workers", ()))
+        self._sysctls = sysctls or {}
+        self._shells = {name: RemoteShell(host, question.DEFINITIONS) for name, host in hosts.items()}
+        self._clocks: dict[str, _Clock] = {}
+        self._ipvs: dict[str, Forwarded] = {}
+        self._pool = ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-watch")
+
+    def read(self, target: str) -> dict[str, Reading]:
+        """Read every host, in parallel; `target` is the URL or the address whose route the benchmarker is asked for.
+
+        Raises TestbedError that names every host which did not answer.
+        """
+        address = (urlsplit(target).hostname if "://" in target else target) or ""
+        futures = {name: self._pool.submit(self._ask, name, address) for name in self._shells}
+        try:
+            wait(futures.values())
+        except BaseException:  # Ctrl-C: nobody waits for these answers any more
+            self._end_shells()
+            wait(futures.values())
+            raise
+        failed = [error for future in futures.values() if (error := future.exception()) is not None]
+        for error in failed:
+            if len(failed) == 1 or not isinstance(error, TestbedError):
+                raise error
+        if failed:
+            raise TestbedError("; ".join(map(str, failed)))
+        return {name: future.result() for name, future in futures.items()}
+
+    def close(self) -> None:
+        """End the shells and the threads."""
+        self._end_shells()
+        self._pool.shutdown()
+
+    def _end_shells(self) -> None:
+        for shell in self._shells.values():
+            shell.close()
+
+    def _ask(self, name: str, address: str) -> Reading:
+        known = self._clocks.get(name)
+        fresh = known is not None and time.monotonic() - known.asked_at_s < CLOCK_EVERY_S
+        found = self._question(name, address, clock=not fresh)
+        if fresh and known is not None:
+            if found.btime_s == known.btime_s:
+                return replace(found, boot_s=known.boot_s)
+            # It was set, and the kernel says by how much in whole seconds only.
+            found = self._question(name, address, clock=True)
+        if found.boot_s is not None:
+            self._clocks[name] = _Clock(found.boot_s, found.btime_s, time.monotonic())
+        return found
+
+    def _question(self, name: str, address: str, *, clock: bool) -> Reading:
+        balancer = name in self._balancers
+        sysctls = tuple(self._sysctls.get(name, ()))
+        line = question.ask_line(
+            clock=clock,
+            load_balancer=balancer,
+            worker=name in self._workers,
+            target=address if name in self._benchmarkers else "",
+            sysctls=sysctls,
+        )
+        answer = self._shells[name].ask(line, ANSWER_TIMEOUT_S)
+        found = reading.parse(
+            name, answer, load_balancer=balancer, sysctls=sysctls, ipvs_before=self._ipvs.get(name)
+        )
+        self._ipvs[name] = found.ipvs
+        return found

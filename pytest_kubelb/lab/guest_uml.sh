@@ -1,0 +1,24 @@
+#!/bin/sh
+# The init of the load balancer's own kernel (User Mode Linux on the host's files, through hostfs); guest_serve.sh follows.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin
+echo "kubelb: kernel runs"
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t tmpfs tmpfs /tmp
+mount -t tmpfs tmpfs ~root
+mkdir -p /dev/pts
+mount -t devpts devpts /dev/pts
+
+# Modules lie where Debian's package puts them; the kernel's own autoload does not look there.
+mkdir -p /tmp/modules/lib
+ln -s /usr/lib/uml/modules /tmp/modules/lib/modules
+modprobe -d /tmp/modules -a $KUBELB_MODULES || echo "kubelb: module failed"
+ip link set vec0 name eth0 address "$KUBELB_MAC"
+
+# A login shell that starts quickly: every remote command starts one.
+sed 's|^\(root:.*:\)[^:]*$|\1/bin/sh|' /etc/passwd >/tmp/passwd
+mount --bind /tmp/passwd /etc/passwd
+
+# xt_nat and its friends are complete for the legacy tools only.
+mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi
+

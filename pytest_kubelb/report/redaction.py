@@ -1,0 +1,84 @@
+"""Take secrets out of text before it is kept. Pure: text in, text out.
+
+Two nets: what is known to be secret, wherever it stands, and what looks like a secret, whoever wrote it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+REDACTED: Final = "[redacted]"
+_FEWEST_CHARACTERS: Final = 8
+"""Shorter words are no secrets that could be told from other words; a line of a key is 64 or more."""
+_NAME: Final = r"(?:token|password|passwd|secret|client[-_]key[-_]data|private[-_]key|api[-_]?key|credential)"
+# Every repetition is bounded: these run over megabytes that others wrote.
+_PATTERNS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE | re.DOTALL), kept)
+    for pattern, kept in (
+        # A key that was cut off is one as well.
+        (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", ""),
+        (
+            r"(authorization\s{0,9}[:=]\s{0,9}\\?[\"']?(?:bearer|basic|token)\s{1,9})[^\s\"'\\,;]{1,9999}",
+            r"\1",
+        ),
+        (r"\b(bearer\s{1,9})[A-Za-z0-9._~+/=-]{8,9999}", r"\1"),
+        # JSON web tokens, which Kubernetes' are.
+        (r"\beyJ[A-Za-z0-9_-]{5,4999}\.[A-Za-z0-9_-]{5,4999}\.[A-Za-z0-9_-]{0,4999}", ""),
+        # name: value, "name": "value", --name=value, NAME=value
+        (rf"({_NAME}\\?[\"']?\s{{0,9}}[:=]\s{{0,9}}\\?[\"']?)[^\s\"'\\,;}}]{{1,9999}}", r"\1"),
+        (rf"(--[\w-]{{0,40}}{_NAME}\s{{1,9}})[^\s\"'\\]{{1,9999}}", r"\1"),
+        (r"(\w://[^\s/:@\"']{0,200}:)[^\s/@\"']{1,999}(?=@)", r"\1"),
+    )
+)
+
+
+def redacted(text: str, known: Iterable[str] = ()) -> str:
+    """Give the text with `[redacted]` in the place of secrets.
+
+    `known` are secrets as they are, such as a token or the text of a key file: each of their lines is looked for.
+    """
+    for line in sorted({line for secret in known for line in _lines(secret)}, key=len, reverse=True):
+        text = text.replace(line, REDACTED)
+    for pattern, kept in _PATTERNS:
+        text = pattern.sub(f"{kept}{REDACTED}", text)
+    return text
+
+
+def _lines(secret: str) -> Iterator[str]:
+    for line in secret.splitlines():
+        if len(line.strip()) >= _FEWEST_CHARACTERS and not line.startswith("-----"):
+            yield line.strip()
+
+
+def secrets_of_kubeconfig(text: str) -> frozenset[str]:
+    """Give what is secret in a kubeconfig: tokens, passwords, and client keys as they stand and decoded.
+
+    What is no kubeconfig has none.
+    """
+    import yaml
+
+    try:
+        users = yaml.safe_load(text)["users"]
+        known = [user["user"] for user in users]
+    except (yaml.YAMLError, TypeError, KeyError):
+        return frozenset()
+    found = {
+        value
+        for user in known
+        if isinstance(user, dict)
+        for name, value in user.items()
+        if name in ("token", "password", "client-key-data") and isinstance(value, str)
+    }
+    return frozenset(found | {key for value in found if (key := _decoded(value))})
+
+
+def _decoded(value: str) -> str:
+    try:
+        return base64.b64decode(value, validate=True).decode("ascii")
+    except ValueError:
+        return ""

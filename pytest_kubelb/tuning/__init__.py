@@ -1,0 +1,1 @@
+"""Knobs of a host: profiles of them, read, applied, read back and restored."""

@@ -1,0 +1,144 @@
+"""The example of an own testbed: it is read as the plugin reads it, and its few rights are enough."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from pytest_kubelb.cluster.client import Api
+from pytest_kubelb.cluster.manifests import Manifest
+from pytest_kubelb.cluster.overlay import Overlay
+from pytest_kubelb.cluster.resources import CONFIG_MAPS, Resource
+from pytest_kubelb.cluster.workload import Workload
+from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.settings import resolve
+from pytest_kubelb.testbed.inventory import load
+from pytest_kubelb.testbed.ssh import read_ssh_config
+from tests.docs.conftest import DOCS
+from tests.lab.api.cluster import cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+RACK = DOCS / "examples" / "rack"
+ACCOUNT = "bob"  # the user of the second token that the cluster of the tests knows
+
+
+def allowed(user: str, verb: str, group: str, resource: str, subresource: str, namespace: str) -> bool:
+    """Decide as a real API server would by the example's roles; the administrator may do all."""
+    name = f"{resource}/{subresource}" if subresource else resource
+    return user != ACCOUNT or any(
+        group in rule["apiGroups"] and name in rule["resources"] and verb in rule["verbs"]
+        for role in roles()
+        if role["metadata"].get("namespace", namespace) == namespace
+        for rule in role["rules"]
+    )
+
+
+def roles() -> list[dict[str, Any]]:
+    documents = yaml.safe_load_all((RACK / "rbac.yaml").read_text())
+    return [each for each in documents if each["kind"] in ("Role", "ClusterRole")]
+
+
+def test_the_inventory_is_read_and_its_files_are_there() -> None:
+    inventory = load(RACK / "kubelb.toml")
+    inventory.require_files()
+    assert inventory.roles.workers == ("k05", "k06", "k07", "k08", "k09", "k10")
+    assert set(inventory.backends) == {"ipvs", "proxy"}
+
+
+def test_the_inventory_is_found_and_gives_the_settings_of_the_rack() -> None:
+    settings = resolve((), search=[RACK], known_backends=("ipvs", "proxy"), new_seed=0)
+    assert not settings.embedded_lab
+    assert (settings.runs, settings.duration, settings.threads, settings.connections.at(40)) == (
+        10,
+        60,
+        40,
+        800,
+    )
+    assert len(settings.pods) == 21
+
+
+@pytest.mark.parametrize(("host", "address"), [("k11", "192.168.0.111"), ("k12", "192.168.0.112")])
+def test_the_ssh_config_leads_through_the_jump_host(host: str, address: str) -> None:
+    found = read_ssh_config(RACK / "ssh_config").base_ssh_config.lookup(host)
+    assert (found["hostname"], found["proxyjump"], found["user"]) == (address, "jump", "bench")
+
+
+def test_the_jump_host_is_reached_directly() -> None:
+    assert "proxyjump" not in read_ssh_config(RACK / "ssh_config").base_ssh_config.lookup("jump")
+
+
+def test_every_role_of_the_account_is_bound_to_it() -> None:
+    documents = list(yaml.safe_load_all((RACK / "rbac.yaml").read_text()))
+    bound = {
+        (each["roleRef"]["kind"], each["roleRef"]["name"], each["metadata"].get("namespace"))
+        for each in documents
+        if each["kind"].endswith("Binding")
+    }
+    assert bound == {
+        (role["kind"], role["metadata"]["name"], role["metadata"].get("namespace")) for role in roles()
+    }
+    config = yaml.safe_load((RACK / "kubeconfig").read_text())
+    assert (
+        config["current-context"]
+        == config["contexts"][0]["name"]
+        == load(RACK / "kubelb.toml").cluster.context
+    )
+
+
+def account(kubeconfig: Path) -> Path:
+    """Write the kubeconfig of the account beside the administrator's."""
+    content = yaml.safe_load(kubeconfig.read_text())
+    content["users"][0]["user"] = {"token": "bobs-token"}
+    mine = kubeconfig.with_name("account")
+    mine.write_text(yaml.safe_dump(content))
+    return mine
+
+
+@pytest.fixture
+def as_the_account(tmp_path: Path) -> object:
+    """The workload of a session, by an account with the example's rights only, in a cluster with flannel."""
+    flannel = {"net-conf.json": '{"Network": "172.16.0.0/16", "Backend": {"Type": "vxlan"}}'}
+    with cluster(tmp_path, allowed) as running, Api(running.kubeconfig, on_event=print) as admin:
+        for namespace in ("kubelb", "kube-flannel"):
+            admin.create(Resource("", "v1", "namespaces"), {"metadata": {"name": namespace}})
+        admin.create(CONFIG_MAPS, {"metadata": {"name": "kube-flannel-cfg"}, "data": flannel}, "kube-flannel")
+        with Api(account(running.kubeconfig), on_event=print) as api:
+            yield api
+
+
+def test_the_rights_are_enough_to_deploy_scale_and_delete(as_the_account: Api) -> None:
+    workload = Workload(as_the_account, Manifest("s1", "kubelb", "nginx:1.22", cluster_ip="10.254.0.10"))
+    workload.deploy()
+    endpoints = workload.scale(3, timeout_s=30)
+    assert set(workload.running()) == {endpoint.pod for endpoint in endpoints}
+    workload.delete()
+
+
+def test_the_rights_are_enough_to_replace_what_a_dead_session_left(as_the_account: Api) -> None:
+    Workload(as_the_account, Manifest("s1", "kubelb", "nginx:1.22", cluster_ip="10.254.0.10")).deploy()
+    later = Workload(as_the_account, Manifest("s2", "kubelb", "nginx:1.22", cluster_ip="10.254.0.10"))
+    later.deploy()
+    later.delete()
+
+
+def test_the_rights_are_enough_to_read_the_overlay(as_the_account: Api) -> None:
+    assert Overlay(as_the_account).read() == "vxlan"
+
+
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        lambda api: api.create(Resource("", "v1", "namespaces"), {"metadata": {"name": "mine"}}),
+        lambda api: api.find(Resource("", "v1", "secrets"), "kubelb", "kubelb"),
+        lambda api: api.find(CONFIG_MAPS, "kube-proxy", "kube-system"),
+    ],
+    ids=["make a namespace", "read a secret", "read another namespace"],
+)
+def test_the_rights_are_no_more_than_that(as_the_account: Api, forbidden: Callable[[Api], object]) -> None:
+    with pytest.raises(TestbedError, match="forbidden"):
+        forbidden(as_the_account)

@@ -1,0 +1,1 @@
+"""Tests of tuning: CPU sets, profiles, and knobs of real kernels."""
