@@ -9,7 +9,6 @@ import logging
 from collections import ChainMap
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -179,7 +178,13 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     session = new_session(config.rootpath, datetime.now(UTC))
     writer = recording.begin(session, settings, facts)  # ended after the testbed was put back, by the plugin
     config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
-    on_event = partial(recording.note, writer)
+    unsupported = config.stash[stash.UNSUPPORTED] = {}
+
+    def on_event(name: str, details: Mapping[str, object]) -> None:
+        recording.note(writer, name, details)
+        if name == "tuned":
+            unsupported[str(details["profile"]), str(details["host"])] = details["unsupported"]
+
     known = config.stash[stash.BACKENDS]
 
     def host_facts(hosts: Hosts, names: Sequence[str]) -> Mapping[str, object]:

@@ -107,7 +107,9 @@ def hold(
                 step.result()
             if (watch := watching.result()) is not None:
                 stack.callback(watch.close)
-        observer = None if watch is None else _observer(inventory, watch, workload, tuner, facts.result())
+        observer = None
+        if watch is not None:
+            observer = _observer(inventory, watch, workload, tuner, facts.result(), on_event)
 
         def on_converged(point: Point, seconds: Mapping[str, float]) -> None:
             on_event("converged", {"point": point.axes(), **seconds})
@@ -158,7 +160,12 @@ def _watch(inventory: Inventory, hosts: Hosts, tunings: Sequence[str]) -> Watch 
 
 
 def _observer(
-    inventory: Inventory, watch: Watch, workload: Workload, tuner: Tuner, facts: Mapping[str, object]
+    inventory: Inventory,
+    watch: Watch,
+    workload: Workload,
+    tuner: Tuner,
+    facts: Mapping[str, object],
+    on_event: OnEvent,
 ) -> Observer:
     from pytest_kubelb.evidence.spec import NodeSpec
     from pytest_kubelb.observing import Known, Observer
@@ -166,7 +173,7 @@ def _observer(
     told = facts.get("specs")
     specs = {name: NodeSpec.from_json(spec) for name, spec in told.items()} if isinstance(told, dict) else {}
     known = Known(_read_roles(inventory), specs, inventory.limits)
-    return Observer(watch, workload.running, tuner.drifts, known)
+    return Observer(watch, workload.running, tuner.drifts, known, on_event)
 
 
 def _read_roles(inventory: Inventory) -> dict[str, tuple[str, ...]]:

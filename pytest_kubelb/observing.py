@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pytest_kubelb.record.sample import Sample
     from pytest_kubelb.settings import Settings
 
+    OnEvent = Callable[[str, Mapping[str, object]], None]  # the name of what happened, and its details
+
 STILL_FRESH_S: Final = 1.0
 """A reading that is younger, of the same target, also serves as the one before the next run."""
 
@@ -71,12 +73,18 @@ class Observer:
         pods: Callable[[], Mapping[str, str]],
         drift: Callable[[Mapping[str, Reading]], tuple[Finding, ...]],
         known: Known,
+        on_event: OnEvent,
     ) -> None:
-        """`pods` gives pod name -> `node/address`; `drift` says which settings are not as the tuning left them."""
+        """`pods` gives pod name -> `node/address`; `drift` says which settings are not as the tuning left them.
+
+        `on_event` is told, once for each tuning, the settings that were read.
+        """
         self._watch = watch
         self._pods = pods
         self._drift = drift
         self._known = known
+        self._on_event = on_event
+        self._told: set[str] = set()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kubelb-pods")
         self._last: tuple[Target, _Look] | None = None
 
@@ -87,6 +95,7 @@ class Observer:
         failed. Raises TestbedError when a host cannot be read before the run.
         """
         before, self._last = self._before(target), None
+        self._tell(target.point.tuning, before)
         sample = run()
         try:
             after = self._look(target)
@@ -102,6 +111,12 @@ class Observer:
         """End the threads and the remote questions."""
         self._pool.shutdown()
         self._watch.close()
+
+    def _tell(self, tuning: str, look: _Look) -> None:
+        if tuning not in self._told:
+            self._told.add(tuning)
+            hosts = {name: dict(reading.settings) for name, reading in look.readings.items()}
+            self._on_event("settings", {"tuning": tuning, "hosts": hosts})
 
     def _before(self, target: Target) -> _Look:
         if self._last is not None:
