@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.evidence import compact, kernel_files, rates
+from pytest_kubelb.evidence.forwarding_tables import Forwarded
 from pytest_kubelb.evidence.rates import CPU_STATES
 from pytest_kubelb.load import json_fields
 from pytest_kubelb.tuning import cpuset
@@ -16,7 +17,6 @@ from pytest_kubelb.tuning import cpuset
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_kubelb.evidence.forwarding_tables import Forwarded
     from pytest_kubelb.evidence.reading import Reading
 
 __all__ = ["CPU_STATES", "HostDelta", "delta"]
@@ -179,12 +179,17 @@ def delta(before: Reading, after: Reading) -> HostDelta:
 
 
 def _forwarded(before: Reading, after: Reading) -> tuple[Forwarded, Forwarded]:
-    ipvs = rates.forwarded(before.ipvs, after.ipvs)
+    # Against a table that could not be read, the whole life of each service would be this run's.
+    ipvs = rates.forwarded(before.ipvs, after.ipvs) if _read(before, "ipvs") else Forwarded()
     total = None
     if "ipvs.conns" in after.counters:
         total = rates.grown(before.counters.get("ipvs.conns", 0), after.counters["ipvs.conns"])
-    proxy = rates.forwarded(before.proxy, after.proxy)
+    proxy = rates.forwarded(before.proxy, after.proxy) if _read(before, "iptables") else Forwarded()
     return rates.ipvs_forwarded(ipvs, before.ipvs_open, after.ipvs_open, total), proxy
+
+
+def _read(reading: Reading, part: str) -> bool:
+    return not any(reason.startswith(f"{part}: not understood") for reason in reading.missing)
 
 
 def _endpoints(ipvs: Forwarded, proxy: Forwarded) -> dict[str, dict[str, int]]:

@@ -1,8 +1,9 @@
 """The question that every host is asked around a run, in POSIX sh. Text only; touches nothing.
 
 `DEFINITIONS` is read once by a shell that stays; `ask_line` is the question itself. It costs one process that reads
-all files, and on the load balancer two more for the tables that no file shows (on a worker with kube-proxy's rules, one). What it prints is read by
-`evidence.reading`: lines `%% name words` begin a part, and in the part `files` each line has its file before it.
+all files, on the load balancer two more for the tables that no file shows, and one on a worker that has kube-proxy's
+rules. What it prints is read by `evidence.reading`: lines `%% name words` begin a part, and in the part `files` each
+line has its file before it.
 """
 
 from __future__ import annotations

@@ -100,6 +100,20 @@ def test_kube_proxys_rules_are_found_with_the_iptables_that_has_them(tmp_path: P
     assert not [reason for reason in read(text, load_balancer=True).missing if reason.startswith("proxy")]
 
 
+def test_a_workers_rules_are_looked_for_once(tmp_path: Path) -> None:
+    for name in ("iptables-save", "iptables-legacy-save", "iptables-nft-save"):
+        program(tmp_path, name, f"echo asked >>{tmp_path}/log; echo '*nat'")
+    program(tmp_path, "nft", "exit 1")
+    program(tmp_path, "sudo", 'shift 2; exec "$@"')
+    asked = question.ask_line(worker=True)
+    text = said(asked, f"wc -l <{tmp_path}/log", asked, f"wc -l <{tmp_path}/log", path=tmp_path)
+    counted = [line for line in text.splitlines() if line.isdecimal()]
+    assert len(set(counted)) == 1
+    assert "%% iptables" not in text
+    program(tmp_path, "iptables-save", f"printf '{NFT_RULES.encode('unicode_escape').decode()}'")
+    assert "%% iptables" in said(asked, path=tmp_path)
+
+
 def test_thousands_of_services_are_filtered_on_the_host(tmp_path: Path) -> None:
     rules = tmp_path / "rules"
     rules.write_text(

@@ -149,6 +149,7 @@ def test_a_clock_that_is_set_is_told_and_takes_nothing_from_the_run(bench: Bench
     assert found(step, "clock_step").host == L
     assert found(step, "clock_step").value == pytest.approx(30, abs=2)
     assert found(skew, "clock_skew").host == L
+    assert not [finding for finding in skew.findings if finding.signal == "clock_step"]
 
 
 def test_connections_through_another_service_contaminate_the_run(bench: Bench) -> None:

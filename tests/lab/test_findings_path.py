@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.lab.provoking import (
-    L_ADDRESS,
     CLUSTER_IP,
     CONNECTIONS,
+    L_ADDRESS,
     VIP,
     W_ADDRESS,
     Bench,
@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from pytest_kubelb.lab.launch import Lab
     from pytest_kubelb.testbed.hosts import Hosts
 
+NO_SERVICES = "*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n"
+
 
 @pytest.fixture(scope="module")
 def bench(lab: Lab, hosts: Hosts) -> Iterator[Bench]:
     """The lab, held as a session holds it, with a worker that has kube-proxy's chains, as those of a cluster have."""
-    hosts[W].run(["iptables-restore"], input="*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n")
+    hosts[W].run(["iptables-restore"], input=NO_SERVICES)
     with holding_bench(lab, hosts, "test-findings-path") as opened:
         yield opened
     hosts[W].run(["sh", "-c", "iptables -t nat -F; iptables -t nat -X"])
@@ -46,8 +48,11 @@ def test_a_way_past_the_load_balancer_contaminates_the_run_and_who_took_it_is_na
     rules = bench.sh(L, "iptables-save -t nat | grep -e KUBE -e '^[*]' -e COMMIT")
     bench.hosts[W].run(["iptables-restore", "--noflush"], input=rules)
     past = f"ip route replace {CLUSTER_IP} via {W_ADDRESS}"
-    with bench.changed(C, past, f"ip route replace {CLUSTER_IP} via {L_ADDRESS}"):
-        sample = bench.run(target)
+    try:
+        with bench.changed(C, past, f"ip route replace {CLUSTER_IP} via {L_ADDRESS}"):
+            sample = bench.run(target)
+    finally:
+        bench.hosts[W].run(["iptables-restore"], input=NO_SERVICES)
     missed, elsewhere = found(sample, "path_missed"), found(sample, "path_elsewhere")
     assert (sample.validity, missed.host, missed.value) == ("contaminated", L, 100)
     assert (elsewhere.host, elsewhere.value) == (W, CONNECTIONS + 1)  # wrk tries the target first

@@ -55,7 +55,7 @@ def _connections(run: RunEvidence, delta: HostDelta) -> Iterator[Finding]:
 
 
 def _unexplained(run: RunEvidence, delta: HostDelta) -> Iterator[Finding]:
-    """Compare what ipvs took with what the benchmarker opened: both are as of now, where each service's part is late."""
+    """Compare what ipvs took with what the benchmarker opened: both are as of now, a service's part of it is late."""
     limit, number = run.limits.foreign_connections, delta.counters.get("ipvs.conns", 0)
     opened = sum(at.counters.get("Tcp.ActiveOpens", 0) for at in run.of_role("benchmarker"))
     over = number - opened
