@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-__all__ = ["Failed", "InconclusiveError", "RegressionError", "RepeatabilityError"]
+__all__ = ["BROKEN", "Failed", "InconclusiveError", "RegressionError", "RepeatabilityError"]
+
+BROKEN: Final = "the testbed is broken"
+"""How the reason of a point begins that is skipped because an earlier one failed for good."""
 
 if TYPE_CHECKING:
     # pytest documents this class as pytest.fail.Exception only, which a type checker does not take as a base.

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_kubelb import stash
 from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.failures import BROKEN
 from pytest_kubelb.opening import interruptible, inventory_of
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Testbed:
         if self.held is not None and self.broken is None:
             return self.held
         if self._told:
-            pytest.skip(f"the testbed is broken: {self.broken}")
+            pytest.skip(f"{BROKEN}: {self.broken}")
         self._told = True
         pytest.fail(str(self.broken), pytrace=False)
 
@@ -182,8 +183,8 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
 
     def on_event(name: str, details: Mapping[str, object]) -> None:
         recording.note(writer, name, details)
-        if name == "tuned":
-            unsupported[str(details["profile"]), str(details["host"])] = details["unsupported"]
+        if name == "tuned" and isinstance(cannot := details["unsupported"], dict):
+            unsupported[str(details["profile"]), str(details["host"])] = cannot
 
     known = config.stash[stash.BACKENDS]
 

@@ -38,7 +38,7 @@ EVIDENCE: pytest.StashKey[JsonLines] = pytest.StashKey()
 """config: the open file of what was read on the hosts around each run, set by the same fixture."""
 PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
 """config: told of every run and point, and shows them; absent where nothing is shown."""
-UNSUPPORTED: pytest.StashKey[dict[tuple[str, str], object]] = pytest.StashKey()
+UNSUPPORTED: pytest.StashKey[dict[tuple[str, str], Mapping[str, str]]] = pytest.StashKey()
 """config: tuning profile and host -> its knobs that this host cannot do, name -> reason; set by the same fixture."""
 KEEPING: pytest.StashKey[Keeping] = pytest.StashKey()
 """config: what keeps the artifacts of points, set by the same fixture; absent when none are kept."""

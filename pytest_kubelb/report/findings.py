@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 _EFFECTS: Final = ("failed", "stalled", "contaminated", "none")
 _MOST_POINTS: Final = 6
+_UNKNOWN: Final = "unknown"
+"""The ceiling of a run of which the evidence cannot say what limited it."""
 
 
-def sentences(points: Sequence[Measured]) -> list[str]:
-    """Give a sentence for each signal and host, what took runs away first, and for the runs lost to none of them."""
+def sentences(points: Sequence[Measured], elsewhere: str | None = None) -> list[str]:
+    """Give a sentence for each signal and host, what took runs away first, and for the runs lost to none of them.
+
+    Why a ceiling is not known is long, and of every run: `elsewhere`, such as `-v says why`, stands in its place.
+    """
     found: dict[tuple[str, str, str], list[tuple[str, Finding]]] = {}
     for point in points:
         for sample in samples_of(point.series):
@@ -30,7 +35,12 @@ def sentences(points: Sequence[Measured]) -> list[str]:
                     (point.id, finding)
                 )
     ordered = sorted(found.items(), key=lambda group: (_EFFECTS.index(group[0][0]), -len(group[1])))
-    told = [_sentence(effect, signal, host, seen) for (effect, signal, host), seen in ordered]
+    told = [
+        _unknown(seen, elsewhere)
+        if signal == _UNKNOWN and elsewhere
+        else _sentence(effect, signal, host, seen)
+        for (effect, signal, host), seen in ordered
+    ]
     took = [each for each, (key, _) in zip(told, ordered, strict=True) if key[0] != "none"]
     return [*took, *_unexplained(points), *told[len(took) :]]
 
@@ -47,7 +57,16 @@ def _sentence(effect: str, signal: str, host: str, seen: Sequence[tuple[str, Fin
     worst = max((finding for _, finding in seen), key=lambda finding: finding.value)
     runs = Counter(point_id for point_id, _ in seen)
     varying = len({finding.value for _, finding in seen}) > 1
-    return f"{lead}, {_runs(len(seen))} ({_points(runs)}){', at worst' if varying else ''}: {worst.sentence}."
+    return f"{lead}, {_runs(len(seen))} ({_points(runs)}){', at worst' if varying else ''}: {_ended(worst.sentence)}"
+
+
+def _unknown(seen: Sequence[tuple[str, Finding]], elsewhere: str) -> str:
+    points = len({point_id for point_id, _ in seen})
+    return f"what limited {_runs(len(seen))} at {points} point{'' if points == 1 else 's'} is not known ({elsewhere})."
+
+
+def _ended(sentence: str) -> str:
+    return sentence.rstrip(".") + "."
 
 
 def _unexplained(points: Sequence[Measured]) -> list[str]:
@@ -64,7 +83,9 @@ def _unexplained(points: Sequence[Measured]) -> list[str]:
                 (sample.reason for sample in reversed(samples) if sample.reason), "no reason is recorded"
             )
             last = ", the last" if len(samples) > 1 else ""
-            told.append(f"{point.id}: {len(samples)} of {_runs(len(runs))} {validity}{last}: {reason}.")
+            told.append(
+                f"{point.id}: {len(samples)} of {_runs(len(runs))} {validity}{last}: {_ended(reason)}"
+            )
     return told
 
 

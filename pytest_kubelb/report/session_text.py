@@ -34,7 +34,7 @@ def _session(session: Recorded, width: int) -> list[str]:
     told = [
         *words.sentences(outcome),
         *session.sweeps,
-        *findings.sentences(outcome.points),
+        *findings.sentences(outcome.points, "--html says why"),
         *outcome.notes,
     ]
     return [*lines, *([""] if told else []), *_wrapped(told, width)]

@@ -6,10 +6,11 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import stash
+from pytest_kubelb.failures import BROKEN
 from pytest_kubelb.report import between, comparison, findings, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
@@ -24,10 +25,13 @@ def show(
     outcomes, width = config.stash.get(stash.OUTCOMES, []), config.get_terminal_writer().fullwidth
     failed = sum(terminal.overall_word(outcome) in terminal.FAILURES for outcome in outcomes)
     points = terminal.table(outcomes, width) if outcomes else []
+    elsewhere = None if config.get_verbosity() > 0 else "-v says why"
     sections = {
         "load balancers": [*points, *_wrapped(_reasons(unmeasured), width)],
-        "what the evidence says": _wrapped(findings.sentences(outcomes), width),
+        "what the evidence says": _wrapped(findings.sentences(outcomes, elsewhere), width),
     }
+    unsupported = config.stash.get(stash.UNSUPPORTED, {})
+    sections["tuning"] = _wrapped(_unsupported(unsupported), width)
     if outcomes:
         sections["between backends"] = between.lines(outcomes, config.stash[stash.SETTINGS].order, width)
     if stash.COMPARISON in config.stash:
@@ -45,8 +49,18 @@ def show(
 def _reasons(unmeasured: Sequence[tuple[str, str]]) -> list[str]:
     found: dict[str, list[str]] = {}
     for point_id, reason in unmeasured:
-        found.setdefault(reason, []).append(point_id)
+        # The point that broke it tells the whole cause, among the failures.
+        found.setdefault(BROKEN if reason.startswith(BROKEN) else reason, []).append(point_id)
     return [f"not measured, {reason.rstrip('.')}: {', '.join(ids)}" for reason, ids in found.items()]
+
+
+def _unsupported(found: Mapping[tuple[str, str], Mapping[str, str]]) -> list[str]:
+    """Give what hosts could not do of a tuning profile that does not require it."""
+    return [
+        f"{host} cannot do {knob} of the profile {profile}, and was measured without: {reason}."
+        for (profile, host), reasons in found.items()
+        for knob, reason in reasons.items()
+    ]
 
 
 def _wrapped(texts: Sequence[str], width: int) -> list[str]:

@@ -42,6 +42,8 @@ class JudgedRow(Row, Protocol):
 
 FAILURES: Final = ("failed", "unrepeatable", "regression")
 """Verdicts that fail a point whatever the settings, the worst first."""
+LEAST_DRIFT: Final = 0.001
+"""A significant drift that is smaller changes nothing; runs at a ceiling, all but equal, show one often."""
 _ORDER: Final = (*FAILURES, "inconclusive", "repeatable")
 _LEGEND: Final = {
     "runs": "runs: valid of all",
@@ -91,7 +93,11 @@ def in_order(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
 
 def notes(rows: Sequence[Row]) -> list[str]:
     """Give what the mean and the CV do not show, a sentence for each kind."""
-    drifts = [(row.id, row.repeatability.drift) for row in rows if row.repeatability.drift is not None]
+    drifts = [
+        (row.id, drift)
+        for row in rows
+        if (drift := row.repeatability.drift) is not None and abs(drift.change) >= LEAST_DRIFT
+    ]
     told = {
         "at a ceiling that is not the load balancer, so they rank no backend": [
             f"{row.id} ({word})"
