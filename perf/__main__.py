@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from perf import evidence_figures, figures, gate_figures, gate_speed, repeat_figures
+from perf import evidence_figures, figures, gate_figures, gate_speed, repeat_figures, report_figures
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -23,6 +23,7 @@ ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = 
     "duty": figures.duty_cycle,
     "evidence": evidence_figures.figures,
     "repeat": repeat_figures.figures,
+    "report": report_figures.figures,
     "gate": gate_figures.figures,
     "gate-speed": gate_speed.figures,
 }

@@ -14,7 +14,7 @@ from pytest_kubelb.errors import ConfigError, KubelbError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_COMMANDS = ("lab", "import_", "history", "gate", "ab", "report", "evidence", "restore")
+_COMMANDS = ("lab", "import_", "history", "gate", "ab", "report", "evidence", "restore", "doctor", "init")
 USAGE = 4
 
 

@@ -193,7 +193,8 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
         return ChainMap(*map(dict, found))
 
     config.stash[stash.EVIDENCE] = stack.enter_context(JsonLines(session.evidence, "evidence file"))
-    wanted = Wanted(session.id, tuple(dict.fromkeys(point.backend for point in points)), known, tunings)
+    backends = tuple(dict.fromkeys(point.backend for point in points))
+    wanted = Wanted(session.id, backends, known, tunings, wait=settings.on_locked == "wait")
     listener = _artifacts(config, session.folder, inventory)
     held = stack.enter_context(hold(inventory, wanted, on_event, host_facts, listener))
     on_event("testbed", dict(held.facts))

@@ -19,6 +19,7 @@ from pytest_kubelb.cluster.workload import Workload
 from pytest_kubelb.convergence import Convergence
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
+from pytest_kubelb.testbed.locking import Lock, locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class Wanted:
     known: Mapping[str, str]
     """Every backend that could be chosen: name -> `module:Class`."""
     tunings: Sequence[str] = ("none",)
+    wait: bool = False
+    """Whether to wait for the end of another session that holds the testbed; else that is an error."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,8 @@ class HeldTestbed:
     """None where the inventory wants no evidence."""
     facts: Mapping[str, object]
     """What `host_facts` gave: JSON values by name."""
+    lock: Lock
+    """To be checked before and after every run."""
 
 
 @contextmanager
@@ -71,7 +76,7 @@ def hold(
 
     `host_facts` is asked meanwhile, for the names of the hosts that are used; `on_command` is told, in any thread, of
     every command that ended on a host. Every step of putting back is tried, whatever the others did; raises
-    TestbedError with the first that failed.
+    TestbedError with the first that failed. It is locked against other sessions before anything else is done.
     """
     roles = inventory.roles
     used = used_hosts(inventory, wanted.tunings)
@@ -79,6 +84,11 @@ def hold(
         hosts = stack.enter_context(Hosts(inventory.testbed.ssh_config, used))
         if on_command is not None:
             hosts.listen(on_command)
+        lock = stack.enter_context(
+            locked(
+                inventory, wanted.session, {name: hosts[name] for name in used}, on_event, wait=wanted.wait
+            )
+        )
         api = stack.enter_context(
             Api(
                 inventory.cluster.kubeconfig,
@@ -122,6 +132,7 @@ def hold(
             load,
             observer,
             facts.result(),
+            lock,
         )
 
 
@@ -146,8 +157,8 @@ def manifest_of(inventory: Inventory, session: str) -> Manifest:
 
 
 def _watch(inventory: Inventory, hosts: Hosts, tunings: Sequence[str]) -> Watch | None:
-    """Open what reads the evidence; None where the inventory wants none."""
-    if not inventory.evidence:
+    """Open what reads the evidence; None where the inventory wants none and no tuning has to be watched."""
+    if not inventory.evidence and not any(inventory.tunings[name].by_host for name in tunings):
         return None
     from pytest_kubelb.evidence.watch import Watch
 

@@ -5,16 +5,16 @@ Touches the hosts and the cluster, for reading.
 
 from __future__ import annotations
 
-import logging
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.evidence.delta import HostDelta, delta
-from pytest_kubelb.evidence.findings.examine import examine
+from pytest_kubelb.evidence.findings.examine import examine, judge
 from pytest_kubelb.evidence.run import RunEvidence
+from pytest_kubelb.tuning.drift import SIGNAL as TUNING_DRIFT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 STILL_FRESH_S: Final = 1.0
 """A reading that is younger, of the same target, also serves as the one before the next run."""
 
-log = logging.getLogger(__name__)
+REST_S: Final = 0.5
+"""How long the hosts are looked at without load, once for each tuning of a session."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class _Look:
 
     readings: Mapping[str, Reading]
     pods: Mapping[str, str]
+    drifts: tuple[Finding, ...]
+    """Settings that were not as the tuning left them."""
     at_s: float
 
 
@@ -61,7 +64,7 @@ class Observed:
 
     sample: Sample
     evidence: Mapping[str, object] | None
-    """The line for the session's evidence file; None where nothing could be read."""
+    """The line for the session's evidence file; None where nothing was read."""
 
 
 class Observer:
@@ -75,10 +78,7 @@ class Observer:
         known: Known,
         on_event: OnEvent,
     ) -> None:
-        """`pods` gives pod name -> `node/address`; `drift` says which settings are not as the tuning left them.
-
-        `on_event` is told, once for each tuning, the settings that were read.
-        """
+        """`pods` gives pod name -> `node/address`; `drift` says which settings are not as the tuning left them."""
         self._watch = watch
         self._pods = pods
         self._drift = drift
@@ -95,7 +95,6 @@ class Observer:
         failed. Raises TestbedError when a host cannot be read before the run.
         """
         before, self._last = self._before(target), None
-        self._tell(target.point.tuning, before)
         sample = run()
         try:
             after = self._look(target)
@@ -105,18 +104,33 @@ class Observer:
         self._last = (target, after)
         hosts = {name: delta(before.readings[name], reading) for name, reading in after.readings.items()}
         run_evidence = self._run_evidence(target, settings, sample, hosts, before, after)
-        return Observed(self._judged(sample, run_evidence, after), _line(sample, hosts))
+        line = _line(sample, hosts) if hosts else None
+        return Observed(self._judged(sample, run_evidence, before, after), line)
+
+    def look_at_rest(self, target: Target) -> None:
+        """Tell the settings under a tuning, and what the hosts count without load: once for each tuning.
+
+        Raises TestbedError when a host cannot be read.
+        """
+        tuning = target.point.tuning
+        if tuning in self._told:
+            return
+        self._told.add(tuning)
+        first = self._look(target)
+        settings = {name: dict(reading.settings) for name, reading in first.readings.items()}
+        self._on_event("settings", {"tuning": tuning, "hosts": settings})
+        time.sleep(REST_S)
+        second = self._look(target)
+        self._last = (target, second)
+        counted = {
+            name: delta(first.readings[name], reading).to_json() for name, reading in second.readings.items()
+        }
+        self._on_event("at_rest", {"tuning": tuning, "hosts": counted})
 
     def close(self) -> None:
         """End the threads and the remote questions."""
         self._pool.shutdown()
         self._watch.close()
-
-    def _tell(self, tuning: str, look: _Look) -> None:
-        if tuning not in self._told:
-            self._told.add(tuning)
-            hosts = {name: dict(reading.settings) for name, reading in look.readings.items()}
-            self._on_event("settings", {"tuning": tuning, "hosts": hosts})
 
     def _before(self, target: Target) -> _Look:
         if self._last is not None:
@@ -127,8 +141,12 @@ class Observer:
 
     def _look(self, target: Target) -> _Look:
         pods = self._pool.submit(self._pods)
-        readings = self._watch.read(target.url)
-        return _Look(readings, pods.result(), time.monotonic())
+        try:
+            readings = self._watch.read(target.url)
+            at_s = time.monotonic()
+        finally:
+            wait([pods])  # the cluster's client is for one thread at a time
+        return _Look(readings, pods.result(), self._drift(readings), at_s)
 
     def _run_evidence(
         self,
@@ -157,24 +175,36 @@ class Observer:
             limits=self._known.limits,
         )
 
-    def _judged(self, sample: Sample, run: RunEvidence, after: _Look) -> Sample:
+    def _judged(self, sample: Sample, run: RunEvidence, before: _Look, after: _Look) -> Sample:
         examined = examine(run)
-        drifts = self._drift(after.readings)
+        drifts = self._drifts(run, before, after)
+        # Who changed a setting of the profile is told by the tuning, which has asked the host.
+        told_on = {each.host for each in drifts}
+        findings = (
+            *drifts,
+            *(each for each in examined.findings if each.signal != TUNING_DRIFT or each.host not in told_on),
+        )
+        if not run.hosts:  # nothing was asked for that could name a ceiling
+            findings = tuple(each for each in findings if each.kind != "ceiling")
         told = replace(
             sample,
-            findings=(*drifts, *examined.findings),
-            ceiling=examined.ceiling,
+            findings=findings,
+            ceiling=examined.ceiling if run.hosts else None,
             wire_bytes_per_request=examined.wire_bytes_per_request,
         )
-        if sample.validity == "failed":
-            return told
-        validity, reason = examined.validity, examined.reason
-        if drifts and validity == "valid":
-            validity, reason = drifts[0].effect, drifts[0].sentence
-        if validity == "valid":
+        validity, reason = judge(findings)
+        if sample.validity == "failed" or validity == "valid":
             return told
         # A warm-up run is not judged, but what happened in it is told.
         return replace(told, validity="warmup" if sample.validity == "warmup" else validity, reason=reason)
+
+    def _drifts(self, run: RunEvidence, before: _Look, after: _Look) -> list[Finding]:
+        if (limit := run.limits.tuning_drift) is None:
+            return []
+        by_host = {each.host: each for each in (*before.drifts, *after.drifts)}
+        # A host that was started again has lost all its settings by that, which the evidence tells.
+        lost = {name for name, each in run.hosts.items() if "boot_id" in each.changed}
+        return [each for name, each in by_host.items() if name not in lost and each.value > limit]
 
 
 def _line(sample: Sample, hosts: Mapping[str, HostDelta]) -> dict[str, object]:

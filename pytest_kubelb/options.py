@@ -21,6 +21,7 @@ OVERLAYS = ("vxlan", "host-gw")
 ORDERS = ("paired", "block", "random")
 LAB_KERNELS = ("auto", "host", "uml", "qemu")
 PASS_OR_FAIL = ("pass", "fail")
+FAIL_OR_WAIT = ("fail", "wait")
 AUTO = "auto"
 
 # Far above any testbed; keeps a typed zero too many from expanding to millions of points.
@@ -372,6 +373,14 @@ OPTIONS = (
         "Repeat the random order that this number gave. Default: a new one, printed and recorded.",
         metavar="NUMBER",
         in_inventory=False,
+    ),
+    Option(
+        "on-locked",
+        one_of(*FAIL_OR_WAIT),
+        "fail",
+        "Fail, or wait for its end, when another session holds the testbed; who that is is told either way. "
+        "Default: fail.",
+        metavar="WORD",
     ),
     Option(
         "json",

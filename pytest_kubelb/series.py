@@ -42,6 +42,7 @@ class PointRuns:
 
         Ends early when the testbed is lost, which it then counts as.
         """
+        self._look_at_rest()
         point = self._target.point
         series = Series(point.axes(), self._provisioning(self._target), self._settings.tolerance)
         if self._comparison:
@@ -62,12 +63,31 @@ class PointRuns:
             series = replace(series, measured_anew=(*series.measured_anew, self._provisioning(target)))
         return series
 
+    def _look_at_rest(self) -> None:
+        observer = self._testbed.in_order().observer
+        try:
+            if observer:
+                observer.look_at_rest(self._target)
+        except TestbedError as error:
+            self._testbed.break_(error)
+
     def _provisioning(self, target: Target) -> tuple[Sample, ...]:
         prior = self._comparison.prior(target.point.axes()) if self._comparison else None
         with self._progress.measuring() if self._progress else nullcontext():
             return sampling.sample(
                 lambda index, warmup: self._run(target, index, warmup), self._settings, prior
             )
+
+    def _still_ours(self, made: Observed) -> Observed:
+        """Give the run; failed, and the session broken, when somebody else took the testbed while it ran."""
+        if self._testbed.broken:
+            return made
+        try:
+            self._testbed.in_order().lock.check()
+        except TestbedError as error:
+            self._testbed.break_(error)
+            return replace(made, sample=replace(made.sample, validity="failed", reason=str(error)))
+        return made
 
     def _run(self, target: Target, index: int, warmup: bool) -> Sample | None:
         if self._testbed.broken:
@@ -83,12 +103,14 @@ class PointRuns:
             warmup=warmup,
         )
         try:
+            held.lock.check()
             made = (
                 held.observer.around(target, self._settings, run) if held.observer else Observed(run(), None)
             )
         except TestbedError as error:
             self._testbed.break_(error)
             made = Observed(lost(target, error, number=index), None)
+        made = self._still_ours(made)
         if self._keeping:
             self._keeping.run(made, held.load.printed)
         try:

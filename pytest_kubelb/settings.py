@@ -74,6 +74,7 @@ class Settings:
     on_missing_baseline: str
     order: str
     order_seed: int
+    on_locked: str
     json: Path | None
     markdown: Path | None
     html: Path | None

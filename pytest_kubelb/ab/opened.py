@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_kubelb import backends, defaults
@@ -21,10 +22,11 @@ from pytest_kubelb.holding import manifest_of
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
+from pytest_kubelb.testbed.locking import locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_kubelb.ab.request import Request
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from pytest_kubelb.cluster.endpoints import Endpoint
     from pytest_kubelb.cluster.manifests import Manifest
     from pytest_kubelb.holding import OnEvent
+    from pytest_kubelb.testbed.hosts import Host
     from pytest_kubelb.testbed.inventory import Inventory
+    from pytest_kubelb.testbed.locking import Lock
 
 _T = TypeVar("_T")
 
@@ -67,20 +71,32 @@ class _Parts:
         self._deployed: list[tuple[object, Manifest]] = []
 
     def connect(self) -> None:
-        """Connect to every host that is used, and note its facts."""
+        """Connect to every host that is used, take its testbed for this session, and note its facts."""
         used: dict[Path, list[str]] = {}
+        inventories: dict[Path, Inventory] = {}
         for side in self._sides:
             roles, tuned = side.inventory.roles, side.inventory.tunings[side.tuning].by_host
             used.setdefault(_ssh_config(side), []).extend((roles.load_balancer, roles.benchmarker, *tuned))
+            inventories.setdefault(_ssh_config(side), side.inventory)
         for config, repeated in used.items():
             names = tuple(dict.fromkeys(repeated))
             hosts = self._stack.enter_context(Hosts(config, names))
             self._opened["hosts", config] = hosts
-            tuner = Tuner({name: hosts[name] for name in names}, self._session, self._on_event)
+            inventory, mine = inventories[config], {name: hosts[name] for name in names}
+            where = (
+                inventory.cluster.kubeconfig.resolve(),
+                inventory.cluster.context,
+                inventory.cluster.namespace,
+            )
+            self._once(("lock", where), partial(self._locked, inventory, mine))
+            tuner = Tuner(mine, self._session, self._on_event)
             tuner.refuse_leftovers()
             self._stack.callback(tuner.restore)
             self._opened["tuner", config] = tuner
             self._on_event("testbed", dict(defaults.pytest_kubelb_host_facts(hosts, names)))
+
+    def _locked(self, inventory: Inventory, hosts: Mapping[str, Host]) -> Lock:
+        return self._stack.enter_context(locked(inventory, self._session, hosts, self._on_event))
 
     def open(self, side: Side, pods: int, overlay: str) -> OpenSide:
         """Open one side: its pods run when this returns."""

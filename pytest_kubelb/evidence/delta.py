@@ -158,13 +158,7 @@ def delta(before: Reading, after: Reading) -> HostDelta:
         interrupts_per_s=rates.per_cpu_rates(
             before.interrupts, after.interrupts, cpus, seconds, kernel_files.interrupt_name
         ),
-        softirqs_per_s=rates.per_cpu_rates(
-            before.softirqs,
-            after.softirqs,
-            cpus,
-            seconds,
-            lambda row, rest, count: row,  # noqa: ARG005
-        ),
+        softirqs_per_s=rates.per_cpu_rates(before.softirqs, after.softirqs, cpus, seconds, _own_name),
         nics=rates.nics(before.nics, after.nics),
         counters=rates.differences(before.counters, after.counters),
         levels=dict(after.levels),

@@ -81,10 +81,9 @@ class PointOutcome:
     @property
     def spread_word(self) -> str:
         """The verdict on its spread, or `failed` when a run failed or none is valid."""
-        unspoken = self.series.failed or not self.series.valid_rps
         if not is_measured(self.series):
             return "inconclusive"
-        return "failed" if unspoken else self.repeatability.verdict
+        return "failed" if self.series.unspoken(self.id) else self.repeatability.verdict
 
     @property
     def at_ceiling(self) -> bool:

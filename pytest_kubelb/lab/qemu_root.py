@@ -15,7 +15,18 @@ from pytest_kubelb.lab import initramfs
 from pytest_kubelb.lab.initramfs import Entry
 from pytest_kubelb.lab.qemu_kernel import QEMU_MODULES, REMEDY, DebianKernel, module_order, read_module
 
-PROGRAMS = ("dash", "busybox", "sshd", "ip", "bridge", "ipvsadm", "xtables-legacy-multi", "ethtool", "sysctl")
+PROGRAMS = (
+    "dash",
+    "busybox",
+    "sshd",
+    "ip",
+    "bridge",
+    "ipvsadm",
+    "xtables-legacy-multi",
+    "ethtool",
+    "sysctl",
+    "flock",
+)
 """dash is its shell: busybox' own would take its applets for programs of the same name (ip, sysctl)."""
 IF_PRESENT = ("irqbalance", "nft", "conntrack")
 """Packed where this machine has them, for tuning and for looking around by hand."""

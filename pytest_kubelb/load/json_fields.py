@@ -1,6 +1,7 @@
 """Decode JSON that others wrote, and read single fields of it with their type checked. Touches nothing.
 
 Every function raises `ValueError` with the field, what is there and what is allowed; the caller adds where.
+A long sweep has a million fields, so what the decoder gives is known by its exact type first.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ JsonObject: TypeAlias = Mapping[str, object]
 """A decoded JSON object."""
 
 _LARGEST_COUNT = 2**63 - 1
+_MISSING = object()
 
 
 def decode_object(text: str | bytes) -> dict[str, object]:
     """Give the JSON object in `text`. NaN and Infinity, which JSON does not have, are refused."""
     try:
-        decoded: object = json.loads(text, parse_constant=_refuse_constant)
+        decoded: object = _DECODER.decode(_as_text(text))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(decoded, dict):
@@ -30,6 +32,9 @@ def decode_object(text: str | bytes) -> dict[str, object]:
 
 def number(fields: JsonObject, key: str) -> float:
     """Give a finite number of at least 0."""
+    value = fields.get(key)
+    if type(value) is float and 0 <= value <= _LARGEST_COUNT:
+        return value
     value = _present(fields, key)
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
         return float(value)
@@ -38,11 +43,14 @@ def number(fields: JsonObject, key: str) -> float:
 
 def optional_number(fields: JsonObject, key: str) -> float | None:
     """Give a finite number of at least 0, or None for null."""
-    return None if _present(fields, key) is None else number(fields, key)
+    return None if fields.get(key, _MISSING) is None else number(fields, key)
 
 
 def count(fields: JsonObject, key: str) -> int:
     """Give a whole number from 0 to 2^63 - 1."""
+    value = fields.get(key)
+    if type(value) is int and 0 <= value <= _LARGEST_COUNT:
+        return value
     value = _present(fields, key)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_COUNT:
         return value
@@ -51,24 +59,30 @@ def count(fields: JsonObject, key: str) -> int:
 
 def text(fields: JsonObject, key: str) -> str:
     """Give a string."""
+    value = fields.get(key)
+    if type(value) is str:
+        return value
     value = _present(fields, key)
     return value if isinstance(value, str) else _refuse(key, value, "a string")
 
 
 def optional_text(fields: JsonObject, key: str) -> str | None:
     """Give a string, or None for null."""
-    return None if _present(fields, key) is None else text(fields, key)
+    return None if fields.get(key, _MISSING) is None else text(fields, key)
 
 
 def mapping(fields: JsonObject, key: str) -> dict[str, object]:
     """Give an object."""
+    value = fields.get(key)
+    if type(value) is dict:
+        return value
     value = _present(fields, key)
     return value if isinstance(value, dict) else _refuse(key, value, "an object")
 
 
 def optional_mapping(fields: JsonObject, key: str) -> dict[str, object] | None:
     """Give an object, or None for null."""
-    return None if _present(fields, key) is None else mapping(fields, key)
+    return None if fields.get(key, _MISSING) is None else mapping(fields, key)
 
 
 def objects(fields: JsonObject, key: str) -> list[dict[str, object]]:
@@ -83,7 +97,7 @@ def axes(fields: JsonObject, key: str) -> dict[str, str | int]:
     """Give a point: an object whose values are strings or whole numbers."""
     found: dict[str, str | int] = {}
     for axis, value in mapping(fields, key).items():
-        if not isinstance(value, str | int) or isinstance(value, bool):
+        if type(value) is not str and (not isinstance(value, str | int) or isinstance(value, bool)):
             _refuse(f"{key}.{axis}", value, "a string or a whole number")
         found[axis] = value
     return found
@@ -101,3 +115,15 @@ def _refuse(key: str, value: object, allowed: str) -> NoReturn:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON value")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _as_text(text: str | bytes) -> str:
+    """Give the text as `json.loads` reads it, which would make a decoder for each line."""
+    if isinstance(text, str):
+        if text.startswith("\ufeff"):
+            raise json.JSONDecodeError("Unexpected UTF-8 BOM (decode using utf-8-sig)", text, 0)
+        return text
+    return text.decode(json.detect_encoding(text), "surrogatepass")

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pytest_kubelb.load.result import PERCENTILES
 from pytest_kubelb.record import history, sources
+from pytest_kubelb.record.acyclic import uncollected
 from pytest_kubelb.record.lines import SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.sample import VALIDITIES, Sample
@@ -46,6 +47,7 @@ _RUN: Final = {
 }
 
 
+@uncollected()
 def load(*paths: str | Path) -> pd.DataFrame:
     """Give every run of the sessions at `paths` as one row; without a path, of the nearest `.kubelb` at or above here.
 
@@ -77,6 +79,7 @@ def load(*paths: str | Path) -> pd.DataFrame:
     wire_bytes_per_request                float64              on the benchmarker's wire, both directions, with framing
     ====================================  ===================  ========================================================
 
+    A half of a character (a lone surrogate, which JSON can spell) is given as its escape.
     Raises ConfigError for a path without records, KubelbError for a damaged one.
     """
     rows = _Rows()
@@ -123,7 +126,10 @@ class _Rows:
         for name in ("provisioning", "run", "started", "validity", "reason", "wall_s"):
             columns[name].append(getattr(sample, name))
         columns["ceiling"].append(sample.ceiling)
-        signals = [f"{finding.signal}@{finding.host}" for finding in sample.findings]
+        signals = [
+            f"{finding.signal}@{finding.host}" if finding.host else finding.signal
+            for finding in sample.findings
+        ]
         columns["findings"].append(" ".join(signals) or None)
         columns["wire_bytes_per_request"].append(sample.wire_bytes_per_request)
         for name, value in zip(_RESULT_COLUMNS, _result(sample.result), strict=True):
@@ -135,7 +141,7 @@ class _Rows:
         values = {name: [point.get(name) for point in self._points] for name in axes}
         columns = {}
         for name, kind in {**_HEAD, **kinds, **_RUN}.items():
-            columns[name] = _column(values.get(name) or self._columns.get(name, []), kind, name)
+            columns[utf8(name)] = _column(values.get(name) or self._columns.get(name, []), kind, name)
         return pd.DataFrame(columns)
 
 
@@ -166,7 +172,15 @@ def _column(values: list[Any], kind: str, name: str) -> pd.Series[Any]:
         return pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce").astype(_TIME)
     if name == "validity":
         return pd.Series(pd.Categorical(values, categories=VALIDITIES))
-    return pd.Series(values, dtype=kind)
+    try:
+        return pd.Series(values, dtype=kind)
+    except UnicodeEncodeError:  # JSON knows halves of characters, and pandas' strings are UTF-8
+        return pd.Series([utf8(value) if isinstance(value, str) else value for value in values], dtype=kind)
+
+
+def utf8(text: str) -> str:
+    r"""Give a text that UTF-8 can hold: the half of a character as its escape, such as `\ud800`."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _axis_kind(points: Iterable[dict[str, str | int]], name: str) -> str:

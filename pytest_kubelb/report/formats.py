@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.gate.plain import plain
+from pytest_kubelb.record.acyclic import uncollected
 from pytest_kubelb.report.whole_file import EVERYBODY_READS, OWNER_ALONE, whole
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Reports:
 
         return tuple(recorded.read(source) for source in self._sources)
 
+    @uncollected()
     def write(self, name: str, destination: Path) -> None:
         """Write one of `FORMATS` to a file, which appears whole or not at all; its folder is made.
 
@@ -91,6 +93,7 @@ class Reports:
             with whole(destination, f"The {name} report", mode) as file:
                 file.write(self._text(name).encode("utf-8", "backslashreplace"))
 
+    @uncollected()
     def append_summary(self, summary: Path) -> None:
         """Append the Markdown to what GitHub collects of this step, as much of it as GitHub still takes.
 

@@ -22,8 +22,16 @@ _PATTERNS: Final = tuple(
     for pattern, kept in (
         # A key that was cut off is one as well.
         (r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|\Z)", ""),
+        # Schemes that are known are kept; of another one the word after it goes too. Digest's parts are several.
         (
-            r"(authorization\s{0,9}[:=]\s{0,9}\\?[\"']?(?:bearer|basic|token)\s{1,9})[^\s\"'\\,;]{1,9999}",
+            r"(authorization\\?[\"']?\s{0,9}[:=]\s{0,9}\\?[\"']?"
+            r"(?:(?:basic|bearer|digest|negotiate|ntlm|token)[ \t]{1,9}(?=[^\s\"'\\,;]))?)"
+            r"[^\s\"'\\,;]{1,9999}(?:[ \t]{1,9}[^\s\"'\\,;]{1,9999})?(?:[,;][ \t]{0,9}[^\s\"'\\,;]{1,9999}){0,99}",
+            r"\1",
+        ),
+        (
+            r"(cookie\\?[\"']?\s{0,9}[:=]\s{0,9}\\?[\"']?)"
+            r"[^\s\"'\\;]{1,9999}(?:;[ \t]{0,9}[^\s\"'\\;]{1,9999}){0,99}",
             r"\1",
         ),
         (r"\b(bearer\s{1,9})[A-Za-z0-9._~+/=-]{8,9999}", r"\1"),

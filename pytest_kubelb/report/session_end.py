@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import stash
+from pytest_kubelb.record.acyclic import uncollected
 from pytest_kubelb.record.sources import Source
 from pytest_kubelb.report import formats, json_report
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 
+@uncollected()
 def write(config: pytest.Config) -> None:
     """Write every report of the settings, and the summary of a step on GitHub. Raises KubelbError."""
     record, wanted = config.stash[stash.RECORD], dict(config.stash[stash.SETTINGS].reports)

@@ -51,7 +51,7 @@ def require_pyarrow() -> None:
 
 
 def _loaded(records: Sequence[Path]) -> DataFrame:
-    """Give the frame with text that UTF-8 can hold: JSON knows halves of characters, and categories of mixed types."""
+    """Give the frame with the categories as text: those of an axis may be of mixed types."""
     import pandas as pd
 
     from pytest_kubelb.record import frame
@@ -60,12 +60,6 @@ def _loaded(records: Sequence[Path]) -> DataFrame:
     for name in runs.columns:
         column = runs[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            texts = column.astype("object").map(_text, na_action="ignore")
+            texts = column.astype("object").map(str, na_action="ignore")
             runs[name] = texts.astype("string").astype("category")
-        elif isinstance(column.dtype, pd.StringDtype):
-            runs[name] = column.map(_text, na_action="ignore").astype("string")
-    return runs.rename(columns=_text)
-
-
-def _text(value: object) -> str:
-    return str(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    return runs

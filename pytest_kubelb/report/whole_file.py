@@ -24,12 +24,18 @@ def whole(destination: Path, what: str, mode: int = OWNER_ALONE) -> Iterator[Bin
     """Give a file to write to, which takes the place of `destination` when the block ends without an error.
 
     Missing folders are made. `what` begins the sentence of the KubelbError that is raised when it cannot be written:
-    `The JSON report`. Until then an older file stays as it is.
+    `The JSON report`. Until then an older file stays as it is. A link keeps pointing to what it points to, and what is
+    no file, such as `/dev/stdout` or a pipe, is written to as it is.
     """
     try:
         destination.parent.mkdir(parents=True, exist_ok=True)
+        if destination.exists() and not (destination.is_file() or destination.is_dir()):
+            with destination.open("wb") as file:
+                yield file
+            return
+        place = Path(os.path.realpath(destination))
         # Beside its place: only there is the renaming one step.
-        descriptor, name = tempfile.mkstemp(dir=destination.parent, prefix=f".{destination.name[:100]}.")
+        descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:100]}.")
         unfinished = Path(name)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -37,7 +43,7 @@ def whole(destination: Path, what: str, mode: int = OWNER_ALONE) -> Iterator[Bin
                 file.flush()
                 os.fchmod(descriptor, mode)
                 os.fsync(descriptor)
-            unfinished.replace(destination)
+            unfinished.replace(place)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise

@@ -5,6 +5,7 @@ The text form is read: ethtool's JSON covers these commands only in recent versi
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ SET: Final = {"channels": "-L", "rings": "-G", "coalesce": "-C"}
 """Family -> option, in the order in which they are set: channels make the queues anew."""
 
 _NOW = "Current hardware settings"
+_NOT_THERE = re.compile(r"ethtool: (?:command )?not found")
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,9 @@ def parse(text: str) -> Shown:
         elif line.strip() and not line.endswith(":") and "n/a" not in value:
             said.append(line.strip())
     values = {word: value for word, value in values.items() if value != "n/a"}
-    return Shown(values, most, "" if values else "; ".join(said)[:200] or "ethtool shows none")
+    if _NOT_THERE.search(text):
+        return Shown(refusal="ethtool is not installed")
+    return Shown(values, most, "" if values else f"ethtool: {'; '.join(said)[:200] or 'it shows none'}")
 
 
 def _is_value(text: str) -> bool:

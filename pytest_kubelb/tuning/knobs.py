@@ -137,7 +137,8 @@ def _cpus(section: Section, key: str, value: object, *more: str) -> CpuSet:
     try:
         return cpuset.parse(value)
     except ValueError as error:
-        raise section.error(key, f"is {value!r} ({error})", allowed) from error
+        because = "" if cpuset.ALLOWED in str(error) else f" ({error})"  # the rule is told once
+        raise section.error(key, f"is {value!r}{because}", allowed) from error
 
 
 def _spread(section: Section, key: str) -> Spread:

@@ -78,8 +78,9 @@ def _ethtool(made: Plan, family: str, nic: str, wanted: Mapping[str, object], re
     for word, value in wanted.items():
         shown = reading.shown[family, nic]
         if word not in shown.values:
-            because = shown.refusal or f"{nic} has no such value; it has {', '.join(shown.values)}"
-            made.unsupported[f"{family} {word}"] = f"{because} (ethtool)"
+            made.unsupported[f"{family} {word}"] = (
+                shown.refusal or f"ethtool: {nic} has no such value; it has {', '.join(shown.values)}"
+            )
         elif shown.most.get(word, "").isdecimal() and int(str(value)) > int(shown.most[word]):
             made.unsupported[f"{family} {word}"] = (
                 f"{value} is more than the {shown.most[word]} that {nic} can"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.testbed import journal
 from pytest_kubelb.tuning.answer import PATH_LINE, sections
+from pytest_kubelb.tuning.drift import DAEMONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,6 +30,12 @@ QUESTION: Final = (
 )
 """Script lines: four processes."""
 
+DAEMONS_LINES: Final = (
+    'echo "@@daemons"',
+    f"grep -hsx {' '.join(f'-e {name}' for name in DAEMONS)} /proc/[0-9]*/comm || :",
+)
+"""Script lines: which programs run that set knobs as well. One process."""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -39,10 +46,12 @@ class Surroundings:
     """NIC -> its addresses, with their networks."""
     links: frozenset[str] = frozenset()
     """NICs that are in the host's own network and in its sysfs alike."""
+    daemons: tuple[str, ...] = ()
+    """Processes of `drift.DAEMONS`, where they were asked for."""
 
 
 def parse(text: str) -> Surroundings:
-    """Read what `QUESTION` printed."""
+    """Read what `QUESTION`, or lines of it, printed."""
     answer = sections(text)
     addresses: dict[str, tuple[ipaddress.IPv4Interface, ...]] = {}
     for line in answer.get(
@@ -61,7 +70,12 @@ def parse(text: str) -> Surroundings:
         shown[path.split("/")[-2]] = index
     # A sysfs that was mounted in another network namespace shows NICs of the same names, and they are not ours.
     links = frozenset(name for name, index in indices.items() if shown.get(name) == index)
-    return Surroundings(journal.parse_listing(answer.get("journals", [])), addresses, links)
+    return Surroundings(
+        journal.parse_listing(answer.get("journals", [])),
+        addresses,
+        links,
+        tuple(name for name in dict.fromkeys(answer.get("daemons", [])) if name in DAEMONS),
+    )
 
 
 def nic_of(host: str, own: Surroundings, others: Iterable[Surroundings]) -> str:

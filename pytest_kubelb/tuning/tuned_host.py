@@ -66,6 +66,11 @@ class TunedHost:
         host._subjects = host._found.subjects()
         return host
 
+    @property
+    def has_journal(self) -> bool:
+        """Its journal has been written, and not yet removed by us."""
+        return self._journal is not None
+
     def apply(self, knobs: Knobs, nic: str) -> HostTuning:
         """Bring the host to `knobs`, and whatever an earlier call changed beyond them back to how it was found.
 

@@ -11,7 +11,7 @@ from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.testbed import journal
 from pytest_kubelb.tuning import surroundings
 from pytest_kubelb.tuning.answer import PATH_LINE
-from pytest_kubelb.tuning.drift import drift
+from pytest_kubelb.tuning.drift import Suspects, differing, drift
 from pytest_kubelb.tuning.knobs import Knobs
 from pytest_kubelb.tuning.profile import NONE, Profile
 from pytest_kubelb.tuning.tuned_host import HostTuning, TunedHost
@@ -111,52 +111,46 @@ class Tuner:
         """Give the settings that have to stay as they are on a host, as read back: name -> value."""
         return self._now[host].expected if host in self._now else {}
 
-    def verify_lines(self, host: str) -> list[str]:
-        """Give lines of POSIX sh that read this host's knobs and journals again; none for a host that is not tuned.
-
-        They need `$s` as `run_script` sets it. Their output is for `verified`.
-        """
-        if host not in self._now:
-            return []
-        return [
-            PATH_LINE, journal.NAMESPACE_LINE, *journal.LIST_LINES, *self._tuned[host].question()
-        ]  # fmt: skip
-
-    def verified(self, host: str, text: str) -> Finding | None:
-        """Judge what `verify_lines` printed: the drift of this host, or None. Raises TestbedError."""
-        reading = self._tuned[host].answer(text)
-        return drift(host, self.expected(host), reading.settings, self._sessions(surroundings.parse(text)))
-
     def verify(self) -> tuple[Finding, ...]:
         """Ask every tuned host whether it is still as tuning left it, one round trip each, in parallel."""
-        found = _each(
-            self._now,
-            lambda name: self.verified(name, run_script(self._hosts[name], self.verify_lines(name))),
-        )
+        found = _each(self._now, lambda host: self._verified(host, {}))
         return tuple(finding for finding in found.values() if finding is not None)
 
     def drifts(self, readings: Mapping[str, HasSettings]) -> tuple[Finding, ...]:
-        """Judge settings that somebody else has read: one finding for each host that drifted.
+        """Judge the settings that somebody else has read: one finding for each host that drifted.
 
-        A host that drifted is asked who did it, and only such a host.
+        Only a host of which the readings do not show that everything is as it was set is asked itself, who did it
+        included: one that drifted, that has channels, rings or coalescing set, or that was not read. Raises
+        TestbedError when such a host does not answer.
         """
-        found = []
-        for host, reading in readings.items():
-            if drift(host, self.expected(host), reading.settings) is not None:
-                others = self._others(host)
-                found.append(drift(host, self.expected(host), reading.settings, others))
-        return tuple(finding for finding in found if finding is not None)
+        read = {host: readings[host].settings if host in readings else {} for host in self._now}
+        doubtful = [host for host in self._now if differing(self.expected(host), read[host], complete=True)]
+        found = _each(doubtful, lambda host: self._verified(host, read[host]))
+        return tuple(finding for finding in found.values() if finding is not None)
 
-    def _others(self, host: str) -> list[str]:
+    def _verified(self, host: str, read: Mapping[str, str]) -> Finding | None:
+        """Ask a host, and judge what it says together with the settings that were `read` just before."""
+        lines = [
+            PATH_LINE, journal.NAMESPACE_LINE, *journal.LIST_LINES, *surroundings.DAEMONS_LINES,
+            *self._tuned[host].question(),
+        ]  # fmt: skip
+        expected = self.expected(host)
+        differed = {name: now for name, (_, now) in differing(expected, read).items()}
         try:
-            text = run_script(self._hosts[host], [journal.NAMESPACE_LINE, *journal.LIST_LINES])
-        except TestbedError:  # the drift is told all the same
-            return []
-        return self._sessions(surroundings.parse(text))
+            text = run_script(self._hosts[host], lines)
+        except TestbedError:
+            if differed:  # it is told all the same, but not who did it
+                return drift(host, expected, read)
+            raise
+        # What was different then and is right again was wrong all the same.
+        settings = {**self._tuned[host].answer(text).settings, **differed}
+        return drift(host, expected, settings, self._suspects(host, surroundings.parse(text)), complete=True)
 
-    def _sessions(self, seen: Surroundings) -> list[str]:
-        sessions = [each.session for each in seen.listing.journals if each.session != self._session]
-        return [*sessions, *seen.listing.foreign]
+    def _suspects(self, host: str, seen: Surroundings) -> Suspects:
+        sessions = [each.session for each in seen.listing.journals]
+        others = [each for each in sessions if each != self._session]
+        gone = self._tuned[host].has_journal and self._session not in sessions
+        return Suspects((*others, *seen.listing.foreign), gone, seen.daemons)
 
     def restore(self) -> None:
         """Put every host back as it was found and remove its journal. Safe to call twice.

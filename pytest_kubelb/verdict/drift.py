@@ -13,7 +13,8 @@ import math
 import statistics
 from collections import Counter
 from dataclasses import dataclass
-from itertools import combinations
+from functools import lru_cache
+from itertools import accumulate, combinations
 from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
@@ -72,9 +73,12 @@ def _exact(rps: Sequence[float]) -> tuple[float, float]:
     pairs = math.comb(len(rps), 2)
     untied = pairs - sum(math.comb(count, 2) for count in ties)
     s = sum((later > earlier) - (later < earlier) for earlier, later in combinations(rps, 2))
-    ways = _inversions(ties)
-    extreme = sum(count for inversions, count in enumerate(ways) if abs(untied - 2 * inversions) >= abs(s))
-    return s / math.sqrt(pairs * untied), extreme / sum(ways)
+    tau = s / math.sqrt(pairs * untied)
+    if s == 0:
+        return tau, 1.0
+    # As many arrangements have few inversions as have many, so one tail is half of what is as extreme.
+    tail = sum(_inversions(tuple(sorted(ties)))[: (untied - abs(s)) // 2 + 1])
+    return tau, 2 * tail / _arrangements(ties)
 
 
 def _approximate(rps: Sequence[float]) -> tuple[float, float]:
@@ -85,22 +89,27 @@ def _approximate(rps: Sequence[float]) -> tuple[float, float]:
     return float(found.statistic), float(found.pvalue)
 
 
-def _inversions(multiplicities: Sequence[int]) -> list[int]:
-    """Give in how many arrangements of a multiset 0, 1, 2 … pairs stand in the wrong order.
+def _arrangements(multiplicities: Sequence[int]) -> int:
+    return math.factorial(sum(multiplicities)) // math.prod(map(math.factorial, multiplicities))
 
-    The coefficients of [n]!_q / product of [t]!_q: each factor 1 - q^k is multiplied in, or divided out, in place.
+
+@lru_cache(maxsize=64)
+def _inversions(multiplicities: tuple[int, ...]) -> list[int]:
+    """Give in how many arrangements of a multiset 0, 1, 2 … pairs stand in the wrong order, up to half of the pairs.
+
+    The coefficients of [n]!_q / product of [t]!_q, which are the same from either end: each factor 1 - q^k is
+    multiplied in, or divided out. Points of a sweep have as many runs as each other, so it is asked for again.
     """
     total = sum(multiplicities)
     degree = math.comb(total, 2) - sum(math.comb(count, 2) for count in multiplicities)
-    ways = [1] + [0] * degree
+    ways = [1] + [0] * (degree // 2)
     factors = Counter(range(1, total + 1))
     for count in multiplicities:
         factors.subtract(range(1, count + 1))
     for k, power in factors.items():
         for _ in range(power):
-            for index in range(degree, k - 1, -1):
-                ways[index] -= ways[index - k]
+            ways = [*ways[:k], *(here - lower for here, lower in zip(ways[k:], ways, strict=False))]
         for _ in range(-power):
-            for index in range(k, degree + 1):
-                ways[index] += ways[index - k]
+            for first in range(k):
+                ways[first::k] = accumulate(ways[first::k])
     return ways

@@ -203,3 +203,14 @@ def test_a_frame_of_a_copied_root_needs_nothing_of_the_first_machine(tmp_path: P
     (tmp_path / "here").rename(tmp_path / "there")
     pd.testing.assert_frame_equal(before, load(tmp_path / "there"))
     assert axes("ipvs", 4).items() <= before.iloc[0].to_dict().items()
+
+
+def test_the_half_of_a_character_in_a_record_is_given_as_its_escape(tmp_path: Path) -> None:
+    write_session(tmp_path, 1)
+    (record,) = tmp_path.glob(".kubelb/*/record.jsonl")
+    record.write_text(
+        record.read_text().replace('"ipvs"', '"ip\\ud800vs"').replace('"overlay"', '"o\\udc00"')
+    )
+    frame = load(tmp_path)
+    assert frame["backend"].unique().tolist() == ["ip\\ud800vs"]
+    assert "o\\udc00" in frame.columns

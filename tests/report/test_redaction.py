@@ -31,6 +31,12 @@ users:
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIEow\n-----END RSA PRIVATE KEY-----", "MIIEow"),
         (f"curl -H 'Authorization: Bearer {TOKEN}' https://x", TOKEN),
         (f"authorization=bearer {TOKEN}", TOKEN),
+        (f"curl -H 'Authorization: {TOKEN}' https://x", TOKEN),
+        (f"curl -H 'Authorization: Negotiate {TOKEN}' https://x", TOKEN),
+        (f'{{"Authorization": "AWS4-HMAC-SHA256 Credential=a/b, Signature={TOKEN}"}}', TOKEN),
+        (f"wrk -H 'Cookie: theme=dark; session={TOKEN}' http://x", TOKEN),
+        (f"Set-Cookie: session={TOKEN}; Path=/", TOKEN),
+        (f'{{"said": "{{\\"Cookie\\": \\"a={TOKEN}\\"}}"}}', TOKEN),
         (f"kubectl --token={TOKEN} get pods", TOKEN),
         (f"kubectl --token {TOKEN} get pods", TOKEN),
         (f"    token: {TOKEN}\n", TOKEN),
@@ -66,6 +72,8 @@ def test_what_is_no_kubeconfig_has_no_secrets(text: str) -> None:
         "k11$ ipvsadm --restore  # exit code 0, 0.004 s",
         '{"kind":"evidence","run":0,"hosts":{"k11":{"counters":{"TcpExt.TCPSynRetrans":3}}}}',
         "Requests/sec:  40000.00",
+        "-H 'Authorization:' -H 'Cookie:' http://x",
+        "authorization and cookies were not asked for",
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:

@@ -50,3 +50,19 @@ def test_runs_of_further_provisionings_count() -> None:
 
 def test_valid_runs_without_findings_are_silent() -> None:
     assert sentences([judged_point(1000, 1010)]) == []
+
+
+def test_why_a_ceiling_is_not_known_is_left_to_where_it_was_said_to_stand() -> None:
+    unknown = finding("unknown", host="", effect="none")
+    points = [judged_point(1000, invalid=2, findings=(unknown,)), judged_point(1000, pods=8)]
+    assert (
+        sentences(points, "-v says why")[-1] == "what limited 2 runs at 1 point is not known (-v says why)."
+    )
+    assert sentences(points)[-1].startswith("unknown, 2 runs (ipvs-host-gw-pods04 2): ")
+
+
+def test_a_reason_that_ends_with_a_full_stop_gets_no_other() -> None:
+    point = judged_point(1000, 1010)
+    run = sample(dict(point.series.point), 0, 1.0, "failed", reason="wrk was shot.")
+    point = replace(point, series=replace(point.series, samples=(run,)))
+    assert sentences([point]) == ["ipvs-host-gw-pods04: 1 of 1 run failed: wrk was shot."]

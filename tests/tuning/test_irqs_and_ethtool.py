@@ -80,9 +80,10 @@ def test_what_ethtool_shows_is_read_by_its_own_words() -> None:
 def test_what_ethtool_refuses_is_the_reason() -> None:
     assert (
         ethtool.parse("netlink error: Operation not supported\n").refusal
-        == "netlink error: Operation not supported"
+        == "ethtool: netlink error: Operation not supported"
     )
-    assert "not found" in ethtool.parse("sh: 1: ethtool: not found\n").refusal
+    for said in ("sh: 1: ethtool: not found\n", "sh: line 1: ethtool: command not found\n"):
+        assert ethtool.parse(said).refusal == "ethtool is not installed"
 
 
 @given(st.text(max_size=200))

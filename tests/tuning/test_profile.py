@@ -95,7 +95,7 @@ def test_a_role_is_all_its_hosts_and_a_host_s_own_keys_win() -> None:
         ("[P.k11]\n", "tuning.P is not the name of a profile"),
         ("[none.k11]\n", "tuning.none is not the name of a profile"),
         ("[p.k11]\nirqbalanc = 1\n", r"did you mean irqbalance\?"),
-        ("[p.k11]\nrps = 'fz'\n", "tuning.p.k11.rps is 'fz'.*no set of CPUs"),
+        ("[p.k11]\nrps = 'fz'\n", "tuning.p.k11.rps is 'fz': allowed is a list of CPUs"),
         ("[p.k11]\nrps = 12\n", "tuning.p.k11.rps is 12: allowed is a list of CPUs"),
         ("[p.k11]\nrss = 'none'\n", "at least one CPU for every interrupt"),
         ("[p.k11]\nrps = {}\n", "tuning.p.k11.rps is empty"),
@@ -148,3 +148,10 @@ VALUES = st.recursive(
 def test_any_value_of_any_key_is_a_profile_or_a_config_error(key: str, value: object) -> None:
     with suppress(ConfigError):
         profiles(Section(Path("kubelb.toml"), "tuning", {"p": {"k11": {key: value}}}), ROLES)
+
+
+def test_the_rule_of_cpu_sets_is_told_once() -> None:
+    with pytest.raises(ConfigError) as error:
+        read('[p.k11]\nrps = "1-7,"')
+    assert str(error.value).count("a list of CPUs") == 1
+    assert "rps is '1-7,': allowed is a list of CPUs" in str(error.value)

@@ -8,12 +8,14 @@ from pytest_kubelb.lab.api.objects import KubeObject
 from pytest_kubelb.lab.api.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
+    LEASES,
     NAMESPACES,
     PODS,
     REPLICASETS,
     SERVICES,
     Resource,
 )
+from pytest_kubelb.lab.api.shapes import micro_time_in_utc
 
 _TOLERATED_SECONDS = 300
 
@@ -29,6 +31,8 @@ def with_defaults(resource: Resource, obj: KubeObject) -> KubeObject:
         return {**obj, "spec": _service(spec)}
     if resource in (DEPLOYMENTS, REPLICASETS, DAEMONSETS):
         return {**obj, "spec": _workload(resource, spec)}
+    if resource == LEASES:
+        return {**obj, "spec": _lease(spec)}
     return obj
 
 
@@ -159,6 +163,15 @@ def _service(spec: KubeObject) -> KubeObject:
     filled.setdefault("ipFamilies", ["IPv4"])
     filled.setdefault("ipFamilyPolicy", "SingleStack")
     return filled
+
+
+def _lease(spec: KubeObject) -> KubeObject:
+    # Without the feature gate CoordinatedLeaderElection, which is off by default, the server drops its two fields.
+    kept = {name: value for name, value in spec.items() if name not in ("strategy", "preferredHolder")}
+    for name in ("acquireTime", "renewTime"):
+        if name in kept:
+            kept[name] = micro_time_in_utc(kept[name])
+    return kept
 
 
 def _qos_class(spec: KubeObject) -> str:

@@ -16,7 +16,7 @@ from pytest_kubelb.lab.api.resources import DEPLOYMENTS, NAMESPACES, NODES, SERV
 from pytest_kubelb.lab.api.scale import with_scale
 from pytest_kubelb.lab.api.service_ips import ServiceIps
 from pytest_kubelb.lab.api.shapes import check_shape
-from pytest_kubelb.lab.api.status import ApiError, bad_request, forbidden, invalid
+from pytest_kubelb.lab.api.status import ApiError, bad_request, conflict, forbidden, invalid
 from pytest_kubelb.lab.api.store import Store
 from pytest_kubelb.lab.api.validation import creation_causes, update_causes
 
@@ -66,6 +66,25 @@ class Registry:
         if resource == SERVICES:
             obj = self._service_ips.allocated(obj)
         return self.store.create(resource, obj, dry_run=dry_run)
+
+    def create_by_update(
+        self, resource: Resource, namespace: str, name: str, body: object, *, dry_run: bool = False
+    ) -> KubeObject:
+        """Create the object that a PUT names and that is not there; raises what `create` does, 409 for a uid."""
+        obj = self._placed(resource, namespace, check_shape(resource, body))
+        metadata = obj["metadata"]
+        if metadata.get("name") != name:
+            given = metadata.get("name", "")
+            raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+        if metadata.get("uid"):
+            path = f"/registry/{resource.plural}/{namespace}/{name}"
+            raise conflict(
+                resource,
+                name,
+                f"StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: "
+                f"Precondition failed: UID in precondition: {metadata['uid']}, UID in object meta: ",
+            )
+        return self.create(resource, namespace, with_metadata(obj, resourceVersion=None), dry_run=dry_run)
 
     def replace(
         self,

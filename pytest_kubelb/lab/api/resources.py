@@ -34,6 +34,8 @@ class Resource:
     """Whether DELETE answers with the object rather than with a Status."""
     unconditional_update: bool = True
     """Whether PUT may leave out metadata.resourceVersion."""
+    created_by_update: bool = False
+    """Whether PUT makes an object that is not there."""
     name_rule: str = "subdomain"
     """What a name must be: an RFC 1123 `subdomain`, an RFC 1123 `label`, or an RFC 1035 label (`service`)."""
 
@@ -127,7 +129,9 @@ DAEMONSETS = Resource(
     has_generation=True,
 )
 ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", has_generation=True)
-LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", unconditional_update=False)
+LEASES = Resource(
+    "coordination.k8s.io", "v1", "leases", "Lease", unconditional_update=False, created_by_update=True
+)
 SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     "authorization.k8s.io",
     "v1",

@@ -10,6 +10,7 @@ import json
 import socket
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 
 from aiohttp import web
 
@@ -110,6 +111,9 @@ class ApiServer:
         if asked.verb == "create":
             return self._create(asked, body, user)
         if asked.verb == "update":
+            if asked.resource.created_by_update and not asked.subresource and store.find(*place) is None:
+                check_access(self._authorize, user, replace(asked, verb="create"))
+                return _json(self._registry.create_by_update(*place, body, dry_run=asked.dry_run), 201)
             updated = self._registry.replace(
                 *place, body, subresource=asked.subresource, dry_run=asked.dry_run
             )

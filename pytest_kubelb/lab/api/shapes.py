@@ -5,6 +5,8 @@ belongs. This is that step for the fields used here; fields that are not listed 
 kept. As in Go, null means absent. Types follow https://kubernetes.io/docs/reference/kubernetes-api/ (v1.36).
 """
 
+import re
+from datetime import UTC, datetime
 from typing import Any
 
 from pytest_kubelb.lab.api.objects import KubeObject
@@ -19,12 +21,13 @@ from pytest_kubelb.lab.api.resources import (
 )
 from pytest_kubelb.lab.api.status import ApiError, bad_request
 
-STRING, INT, BOOL, INT_OR_STRING, QUANTITY = (
+STRING, INT, BOOL, INT_OR_STRING, QUANTITY, MICRO_TIME = (
     "string",
     "int32",
     "bool",
     "intstr.IntOrString",
     "resource.Quantity",
+    "v1.MicroTime",
 )
 _SCALARS: dict[str, tuple[type, ...]] = {
     STRING: (str,),
@@ -32,7 +35,10 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     BOOL: (bool,),
     INT_OR_STRING: (int, str),
     QUANTITY: (int, float, str),
+    MICRO_TIME: (str,),
 }
+_MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
+_MICRO_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)", re.ASCII)
 _EVERY = "*"
 """As the only key of a shape: a map whose values all have one type."""
 
@@ -138,7 +144,17 @@ _BY_PLURAL: dict[str, dict[str, Any]] = {
     "nodes": {"spec": _NODE_SPEC},
     "namespaces": {"spec": {"finalizers": [STRING]}},
     RESOURCEQUOTAS.plural: {"spec": {"hard": {_EVERY: QUANTITY}}},
-    LEASES.plural: {"spec": {"holderIdentity": STRING, "leaseDurationSeconds": INT, "leaseTransitions": INT}},
+    LEASES.plural: {
+        "spec": {
+            "holderIdentity": STRING,
+            "leaseDurationSeconds": INT,
+            "leaseTransitions": INT,
+            "acquireTime": MICRO_TIME,
+            "renewTime": MICRO_TIME,
+            "strategy": STRING,
+            "preferredHolder": STRING,
+        }
+    },
     "configmaps": {"data": _STRINGS, "binaryData": _STRINGS, "immutable": BOOL},
     "secrets": {"data": _STRINGS, "stringData": _STRINGS, "immutable": BOOL, "type": STRING},
     "endpointslices": {
@@ -180,6 +196,8 @@ def _check(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
         # To Python, but not to Go, true is a number.
         if not isinstance(value, _SCALARS[shape]) or (isinstance(value, bool) and shape != BOOL):
             raise _undecodable(title, kind, path, value, shape)
+        if shape == MICRO_TIME:
+            _check_micro_time(title, str(value))
         return
     if isinstance(shape, list):
         if not isinstance(value, list):
@@ -192,6 +210,22 @@ def _check(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
     fields: dict[str, Any] = dict.fromkeys(value, shape[_EVERY]) if _EVERY in shape else shape
     for name, inner in fields.items():
         _check(title, kind, f"{path}.{name}", value.get(name), inner)
+
+
+def _check_micro_time(title: str, value: str) -> None:
+    # metav1.MicroTime is read by time.Parse, which takes exactly six digits of a second.
+    try:
+        fits = _MICRO_PATTERN.fullmatch(value) and micro_time_in_utc(value)
+    except (ValueError, OverflowError):
+        fits = None
+    if not fits:
+        raise bad_request(f'{title}: parsing time "{value}" as "{_MICRO_LAYOUT}": cannot parse it')
+
+
+def micro_time_in_utc(value: str) -> str:
+    """Give a MicroTime as the server writes it."""
+    utc = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="microseconds") + "Z"
 
 
 def _check_item(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:

@@ -112,10 +112,8 @@ def _object_causes(resource: Resource, obj: KubeObject) -> Iterator[Cause]:
         yield from workload_causes(resource, spec)
     elif resource == SERVICES:
         yield from _service_causes(spec)
-    elif resource == LEASES and spec.get("leaseDurationSeconds", 1) <= 0:
-        yield invalid_value(
-            "spec.leaseDurationSeconds", spec["leaseDurationSeconds"], "must be greater than 0"
-        )
+    elif resource == LEASES:
+        yield from _lease_causes(spec)
     elif resource == RESOURCEQUOTAS:
         yield from _quota_causes(spec)
 
@@ -126,6 +124,16 @@ def _metadata_causes(metadata: KubeObject) -> Iterator[Cause]:
         for field in ("apiVersion", "kind", "name", "uid"):
             if not reference.get(field):
                 yield invalid_value(f"metadata.ownerReferences[{index}].{field}", "", "must not be empty")
+
+
+def _lease_causes(spec: KubeObject) -> Iterator[Cause]:
+    # Source: k8s.io/kubernetes/pkg/apis/coordination/validation
+    for field, least, rule in (
+        ("leaseDurationSeconds", 1, "must be greater than 0"),
+        ("leaseTransitions", 0, "must be greater than or equal to 0"),
+    ):
+        if spec.get(field, least) < least:
+            yield invalid_value(f"spec.{field}", spec[field], rule)
 
 
 def _quota_causes(spec: KubeObject) -> Iterator[Cause]:

@@ -31,10 +31,11 @@ def added(session: Session, path: Path) -> Session:
     if not path.is_file():
         return session
     notes = list(session.notes)
+    at_rest = _at_rest(session)
     try:
         with path.open("rb") as file:
             places = _places(file, notes)
-            found = {point.index: _nearest(point, places, file) for point in session.points}
+            found = {point.index: _nearest(point, places, file, at_rest) for point in session.points}
     except OSError as error:
         notes.append(f"{path} cannot be read: {error.strerror}; the report is made without the evidence.")
         return replace(session, notes=tuple(notes))
@@ -77,7 +78,21 @@ def _head(line: bytes) -> dict[str, object]:
     return json_fields.decode_object(line)
 
 
-def _nearest(point: MeasuredPoint, places: Mapping[_Run, int], file: BinaryIO) -> Evidence | None:
+def _at_rest(session: Session) -> dict[str, dict[str, dict[str, object]]]:
+    """Give what the hosts counted before any load: tuning -> host -> delta."""
+    return {
+        str(event.details.get("tuning", "none")): _deltas(event.details.get("hosts"))
+        for event in session.events
+        if event.name == "at_rest"
+    }
+
+
+def _nearest(
+    point: MeasuredPoint,
+    places: Mapping[_Run, int],
+    file: BinaryIO,
+    at_rest: Mapping[str, Mapping[str, dict[str, object]]],
+) -> Evidence | None:
     """Give the evidence of the valid run nearest to the median, of any run when no valid one has evidence."""
     key, median = point_key(point.axes), point.median
     candidates: Sequence[tuple[float, int, int, int]] = sorted(
@@ -100,7 +115,8 @@ def _nearest(point: MeasuredPoint, places: Mapping[_Run, int], file: BinaryIO) -
             continue
         hosts = _deltas(line.get("hosts"))
         if hosts:
-            return Evidence(run, provisioning, hosts, _deltas(line.get("before")))
+            tuning = str(point.axes.get("tuning", "none"))
+            return Evidence(run, provisioning, hosts, at_rest.get(tuning, {}))
     return None
 
 

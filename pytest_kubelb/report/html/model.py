@@ -132,7 +132,7 @@ class Evidence:
     provisioning: int
     hosts: Mapping[str, Delta]
     before: Mapping[str, Delta]
-    """The same of a stretch before the run; empty where none was recorded."""
+    """The same of a stretch before any run under this tuning; empty where none was recorded."""
 
 
 @dataclass(frozen=True)

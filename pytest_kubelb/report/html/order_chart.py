@@ -6,6 +6,7 @@ import statistics
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb.report import terminal
 from pytest_kubelb.report.html import picture, svg, words
 from pytest_kubelb.report.html.picture import FRAMES, Figure, Frame, Key, Styles
 from pytest_kubelb.report.html.scale import Scale
@@ -79,7 +80,9 @@ def _drifts(panel: Panel) -> str:
         (spread.judged.drift.direction, point)
         for point in panel.points
         for spread in point.spreads
-        if spread.judged.drift is not None and spread.judged.drift.direction != "none"
+        if spread.judged.drift is not None
+        and spread.judged.drift.direction != "none"
+        and abs(spread.judged.drift.change) >= terminal.LEAST_DRIFT
     ]
     if not found:
         return " No point drifts significantly (Kendall, 5 %)."
@@ -154,7 +157,7 @@ def _by_number(frame: Frame, panel: Panel, styles: Styles, reach: float) -> Mark
     y, content = _frame(frame, reach)
     left, right = frame.x
     most = max((run.run for point in panel.points for run in point.runs), default=0)
-    x = Scale(1, most + 1, left + 14, right - 14)
+    x = Scale(1, most + 1, left + 26, right - 26)
     step = 1 if most < 40 else 5
     content.append(
         picture.x_axis(

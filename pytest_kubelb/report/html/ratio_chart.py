@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.report.html import picture, ratios, svg
 from pytest_kubelb.report.html.picture import FRAMES, Figure, Frame, Key, Styles
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.report.html.model import Panel
     from pytest_kubelb.report.html.ratios import Compared
+
+
+_UNDECIDED: Final = math.log(2)
+"""Of an interval that decides nothing no more than this is shown, else it would press the others flat."""
 
 
 def figures(panel: Panel, styles: Styles) -> list[Figure]:
@@ -82,14 +86,14 @@ def _drawing(frame: Frame, found: Sequence[Compared], style: str) -> Markup:
 
 
 def _scale(frame: Frame, found: Sequence[Compared]) -> Scale:
-    """Give a scale of the logarithm around 1; an interval that is far wider than the ratios is cut off."""
+    """Give a scale of the logarithm around 1; scatter, and an undecided interval beyond twofold, are cut off."""
     centres = picture.finite([each.judged.ratio or each.plain for each in found])
     far = max([abs(math.log(centre)) for centre in centres if centre > 0], default=0.0)
     ends = [
-        abs(math.log(end))
+        abs(math.log(end)) if each.judged.verdict != "inconclusive" else min(abs(math.log(end)), _UNDECIDED)
         for each in found
         for end in (each.judged.low, each.judged.high)
-        if end is not None and end > 0 and each.judged.verdict != "inconclusive"
+        if end is not None and end > 0
     ]
     reach = min(max([far * 1.3, 0.06, *ends]) * 1.05, 12.0)
     return Scale(math.exp(-reach), math.exp(reach), *frame.y, log=True)

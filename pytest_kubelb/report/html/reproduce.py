@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.options import BY_KEY
+from pytest_kubelb.report.formats import FORMATS
 from pytest_kubelb.report.html import withheld, words
 from pytest_kubelb.report.html.tables import in_words
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from pytest_kubelb.report.html.model import Session
 
 _SHOWN_ELSEWHERE = ("versions", "hosts", "specs", "imported")
+_WRITES_ONLY = (*FORMATS, "artifacts")
+"""Settings that change nothing of what is measured."""
 _MOST_COMMANDS = 3
 _YES = ("true", "yes", "on", "1")
 
@@ -83,7 +86,8 @@ def _command(session: Session) -> str:
     if isinstance(imported, dict):
         return f"kubelb import {shlex.quote(str(imported.get('from', 'PATH')))}"
     given = []
-    for key, told in sorted(session.start.settings.items()):
+    settings = {key: told for key, told in session.start.settings.items() if key not in _WRITES_ONLY}
+    for key, told in sorted((settings | _selected(session)).items()):
         option, fields = BY_KEY.get(key), told if isinstance(told, dict) else {}
         value, origin = fields.get("value"), fields.get("origin")
         if (
@@ -98,6 +102,17 @@ def _command(session: Session) -> str:
         elif value.lower() in _YES:
             given.append(option.flag)
     return " \\\n  ".join(["pytest benches/", *given])
+
+
+def _selected(session: Session) -> dict[str, object]:
+    """Give the backends that were measured as a setting, where -k or -m left others of the settings out."""
+    given = session.start.settings.get("backend")
+    value = given.get("value") if isinstance(given, dict) else None
+    measured = dict.fromkeys(point.backend for point in session.points)
+    # A session that did not come to its end may have been on its way to the others.
+    if session.end is None or not isinstance(value, str) or measured.keys() == set(value.split(",")):
+        return {}
+    return {"backend": {"value": ",".join(measured), "origin": "what was measured"}}
 
 
 def _toml(facts: Mapping[str, object], path: tuple[str, ...] = ()) -> list[str]:

@@ -22,6 +22,8 @@ class Cell:
     text: str
     sort: float | str | None = None
     """What it is sorted by, where that is not the text; None in a column of numbers stands last."""
+    folded: tuple[str, str] | None = None
+    """What is long and seldom read: its name, and all of it, which is shown when that is chosen."""
 
 
 @dataclass(frozen=True)
@@ -176,24 +178,24 @@ def _settings(told: Mapping[str, object]) -> Iterable[tuple[str, str, str]]:
 
 
 def specs(sheet: Sheet) -> Table | None:
-    """Give a row for every host of every session; None where no session tells."""
-    found: dict[tuple[str, ...], list[Cell]] = {}
-    headings = ("host", "kernel", "CPU", "CPUs", "memory MiB", "NICs", "wrk")
+    """Give a row for all hosts that are alike; None where no session tells."""
+    alike: dict[tuple[Cell, ...], dict[str, None]] = {}
+    headings = ("hosts", "kernel", "CPU", "CPUs", "memory MiB", "NICs", "wrk")
     for session in sheet.sessions:
         for host, told in _told_hosts(session).items():
-            row = [
-                Cell(host),
+            row = (
                 Cell(in_words(told.get("kernel"))),
                 Cell(in_words(told.get("cpu"))),
                 _number(told.get("cpus")),
                 _number(told.get("memory_mib")),
-                Cell(_nics(told.get("nics"))),
-                Cell(in_words(told.get("wrk"))),
-            ]
-            found.setdefault(tuple(cell.text for cell in row), row)
-    if not found:
+                Cell(_nics(told.get("nics")), folded=_offloads(told.get("nics"))),
+                Cell(in_words(told.get("wrk")).partition(" Copyright")[0]),
+            )
+            alike.setdefault(row, {})[host] = None
+    if not alike:
         return None
-    return Table("specs", headings, (False, False, False, True, True, False, False), list(found.values()))
+    rows = [[Cell(", ".join(hosts)), *row] for row, hosts in alike.items()]
+    return Table("specs", headings, (False, False, False, True, True, False, False), rows)
 
 
 def _told_hosts(session: Session) -> dict[str, dict[str, object]]:
@@ -224,10 +226,20 @@ def _nic(told: object) -> str:
     said += [f"{told['speed_mbps']} Mbit/s"] if told.get("speed_mbps") else []
     said += [f"MTU {told['mtu']}"] if told.get("mtu") else []
     said += [f"{told.get('rx_queues', '?')} rx and {told.get('tx_queues', '?')} tx queues"]
-    offloads = told.get("offloads")
-    if isinstance(offloads, list | tuple) and offloads:
-        said.append(f"offloads on: {', '.join(map(str, offloads))}")
     return ", ".join(said)
+
+
+def _offloads(nics: object) -> tuple[str, str] | None:
+    """Give how many offloads are on, and which; a NIC may have thirty."""
+    on = {
+        str(name): [str(each) for each in told["offloads"]]
+        for name, told in (nics.items() if isinstance(nics, Mapping) else ())
+        if isinstance(told, Mapping) and isinstance(told.get("offloads"), list | tuple) and told["offloads"]
+    }
+    if not on:
+        return None
+    which = "; ".join(f"{name}: {', '.join(offloads)}" for name, offloads in on.items())
+    return words.counted(sum(map(len, on.values())), "offload") + " on", withheld.text(which)
 
 
 def in_words(value: object) -> str:

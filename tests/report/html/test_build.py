@@ -14,7 +14,7 @@ from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.record.imports.making import import_paths
 from pytest_kubelb.record.imports.sessions import Choices
 from pytest_kubelb.report import json_report
-from pytest_kubelb.report.html import fairness_chart, reading, tables
+from pytest_kubelb.report.html import fairness_chart, reading, reproduce, tables
 from pytest_kubelb.report.html.build import build
 from tests.report.html import made
 
@@ -235,3 +235,22 @@ def test_settings_are_told_as_read_back_with_what_they_were(tmp_path: Path) -> N
         ["seed", "k11", "irqbalance", "stopped", ""],
         ["seed", "k11", "turbo", "-", "unsupported: no intel_pstate here"],
     ]
+
+
+def test_hosts_that_are_alike_share_a_row_and_their_offloads_are_folded(tmp_path: Path) -> None:
+    page = text_of(made.session(tmp_path / "one"), tmp_path / "report.html")
+    assert page.count("AMD EPYC 7302P") == 1
+    assert f'<th scope="row">{", ".join(made.HOSTS)}</th>' in page
+    assert "<details><summary>1 offload on</summary>eth0: rx-gro</details>" in page
+
+
+def test_the_command_measures_what_was_measured_and_writes_nothing(tmp_path: Path) -> None:
+    record = made.session(tmp_path / "one", backends=("ipvs",))
+    first, *rest = record.read_text().splitlines(keepends=True)
+    said = '"backend":{"value":"ipvs,proxy","origin":"default"},"html":{"value":"r.html","origin":"--kubelb-html"}'
+    record.write_text(first.replace('"settings":{', '"settings":{' + said + ",") + "".join(rest))
+    command = reproduce.of(reading.read([record]).sessions[0]).command
+    assert "--kubelb-backend ipvs" in command
+    assert "--kubelb-html" not in command
+    record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
+    assert "--kubelb-backend" not in reproduce.of(reading.read([record]).sessions[0]).command

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from pytest_kubelb.report.html import interval, payload, scale, svg, withheld, words
+from pytest_kubelb.report.html.build import visible
 
 FINITE = st.floats(min_value=1e-3, max_value=1e9)
 
@@ -120,3 +121,10 @@ def test_figures_have_separators_and_units() -> None:
     assert told == ["840 µs", "12.4 ms", "250 ms", "2.00 s"]
     assert words.day_and_time("2017-05-03T02:36:05+02:00") == "2017-05-03 00:36 UTC"
     assert words.day_and_time("yesterday") == "yesterday"
+
+
+def test_marks_that_turn_the_direction_of_writing_are_shown_as_escapes() -> None:
+    told = ["a\u202eb", "c\\u202ed", "e\\\u2066f", "g\x00h", "half \ud800"]
+    shown = visible(str(payload.text(told)))
+    assert json.loads(shown) == ["a\\u202eb", "c\\u202ed", "e\\\\u2066f", "g\\u0000h", "half \ud800"]
+    assert visible("a\u202eb\ud800\n") == "a\\u202eb\\ud800\n"

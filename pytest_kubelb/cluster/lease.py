@@ -1,0 +1,242 @@
+"""A Lease in the cluster that one session holds at a time. Touches this one Lease.
+
+Fields and protocol are those of client-go's leader election (k8s.io/client-go/tools/leaderelection): the times in the
+Lease are for people. Whether a holder is alive is judged by our own clock only, by how long its renewTime has been
+unchanged under our eyes: clocks of different machines that disagree cannot steal a live Lease. Every write names the
+resourceVersion that it builds on, so that of two sessions that take it at once one gets it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from pytest_kubelb.cluster.manifests import MANAGED_BY_LABEL, MANAGER, NAME_LABEL
+from pytest_kubelb.cluster.refusal import ApiError
+from pytest_kubelb.cluster.resources import LEASES, Json, Target
+from pytest_kubelb.cluster.watch import State, Watcher
+from pytest_kubelb.errors import TestbedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_kubelb.cluster.client import Api
+
+NAME: Final = "kubelb"
+DURATION_S: Final = 30
+"""A holder that does not renew for as long is dead to others."""
+RENEW_EVERY_S: Final = 10.0
+RENEW_DEADLINE_S: Final = 25.0
+"""A holder that could not renew for as long holds it no more: before others may take it."""
+
+_RACED = frozenset({404, 409})
+_MICRO_TIME = "%Y-%m-%dT%H:%M:%S.%fZ"  # metav1.MicroTime takes exactly six digits
+
+
+class LeaseLostError(TestbedError):
+    """The Lease that this session held is somebody else's, or nobody's."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a Lease, as it says itself."""
+
+    identity: str
+    since: str
+    """acquireTime."""
+    renewed: str
+    """renewTime."""
+    duration_s: int
+    """leaseDurationSeconds."""
+
+
+class Lease:
+    """One Lease, as one session sees it. Threads may share it."""
+
+    def __init__(self, api: Api, namespace: str, identity: str, *, duration_s: int = DURATION_S) -> None:
+        """`identity` tells this session from every other one; nothing is asked yet."""
+        self._api = api
+        self._namespace = namespace
+        self._identity = identity
+        self._duration_s = duration_s
+        self._item: Json | None = None
+        self._renewed_s = 0.0
+        self._busy = threading.Lock()
+
+    def __str__(self) -> str:
+        return f"Lease {NAME} in namespace {self._namespace}"
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since this session began its last renewal, those of a suspended machine included."""
+        return _clock_s() - self._renewed_s
+
+    def acquire(self, *, wait: bool, on_held: Callable[[Holder], None]) -> Holder | None:
+        """Take the Lease; gives the dead holder that it was taken from, None when it was free.
+
+        `on_held` is told of every other holder that is met. Without `wait` one that is alive is an error: it shows by
+        its next renewal. Raises TestbedError for that, when the cluster refuses, and when the Lease is not ours by
+        label.
+        """
+        told = ""
+        try:
+            while True:
+                found = self._find()
+                holder = holder_of(found)
+                if holder is None:
+                    if self._take(found):
+                        return None
+                    continue
+                if holder.identity != told:
+                    told = holder.identity
+                    on_held(holder)
+                alive = self._outlive(found, holder)
+                if alive is None:
+                    if self._take(found):
+                        return holder
+                elif not wait:
+                    raise TestbedError(
+                        f"the testbed is held by {alive.identity} since {alive.since} ({self}, renewed"
+                        f" {alive.renewed}): wait for its end, or let this session wait with --kubelb-on-locked=wait"
+                    )
+        except ApiError as error:
+            raise self._explained(error) from error
+
+    def renew(self) -> None:
+        """Say that the holder is alive. Raises LeaseLostError when it is not ours any more, ApiError without answer."""
+        with self._busy:
+            for _ in range(2):
+                try:
+                    self._write(self._ours(self._item), {"renewTime": _now()})
+                except ApiError as error:
+                    if error.status not in _RACED:
+                        raise
+                    # By somebody's label, or by our own write whose answer was lost: then it is still ours.
+                    self._item = self._ours(self._find())
+                else:
+                    return
+
+    def confirm(self) -> None:
+        """Look whether the Lease is still ours. Raises as `renew` does."""
+        with self._busy:
+            self._item = self._ours(self._find())
+
+    def release(self) -> None:
+        """Clear the holder if it is us; the Lease stays, as client-go leaves it. Raises ApiError without answer."""
+        with self._busy:
+            while self._item is not None:
+                try:
+                    self._write(self._item, {"holderIdentity": ""})
+                except ApiError as error:
+                    if error.status not in _RACED:
+                        raise
+                    found = self._find()
+                    holder = holder_of(found)
+                    self._item = found if holder is not None and holder.identity == self._identity else None
+                else:
+                    self._item = None
+
+    def _outlive(self, found: Json | None, holder: Holder) -> Holder | None:
+        """Watch the holder: give it as renewed, or who came after it; None when it is gone or dead."""
+        version = _version(found)
+
+        def judge(state: State) -> tuple[Holder | None] | None:
+            if state[0] is None:
+                return None
+            now = state[0].get(NAME)
+            return None if _version(now) == version else (holder_of(now),)
+
+        target = Target(LEASES, self._namespace, fields=f"metadata.name={NAME}")
+        with Watcher(self._api, [target]) as watcher:
+            try:
+                return watcher.wait_for(judge, holder.duration_s)[0]
+            except TimeoutError:
+                return None
+
+    def _take(self, found: Json | None) -> bool:
+        """Write us as the holder; False when somebody else was faster."""
+        now = _now()
+        spec: Json = {
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": self._duration_s,
+            "acquireTime": now,
+            "renewTime": now,
+            "leaseTransitions": 0 if found is None else int(found["spec"].get("leaseTransitions") or 0) + 1,
+        }
+        with self._busy:
+            try:
+                if found is not None:
+                    self._write(found, spec)
+                    return True
+                labels = {NAME_LABEL: NAME, MANAGED_BY_LABEL: MANAGER}
+                asked_s = _clock_s()
+                body = {"metadata": {"name": NAME, "labels": labels}, "spec": spec}
+                self._item = self._api.create(LEASES, body, self._namespace)
+                self._renewed_s = asked_s
+            except ApiError as error:
+                # A namespace that is not there is 404 as well, when something is to be made in it.
+                if error.status == 409 or (error.status == 404 and found is not None):
+                    return False
+                raise
+        return True
+
+    def _write(self, onto: Json, spec: Json) -> None:
+        asked_s = _clock_s()
+        body = {"metadata": {"resourceVersion": _version(onto)}, "spec": spec}
+        self._item = self._api.patch(LEASES, NAME, body, self._namespace)
+        self._renewed_s = asked_s
+
+    def _find(self) -> Json | None:
+        found = self._api.find(LEASES, NAME, self._namespace)
+        manager = ((found or {}).get("metadata", {}).get("labels") or {}).get(MANAGED_BY_LABEL)
+        if found is not None and manager != MANAGER:
+            raise TestbedError(
+                f"{self} has {MANAGED_BY_LABEL}={manager}, not {MANAGER}, and is left alone; choose another namespace"
+                " in the inventory or remove it by hand"
+            )
+        return found
+
+    def _ours(self, found: Json | None) -> Json:
+        holder = holder_of(found)
+        if found is not None and holder is not None and holder.identity == self._identity:
+            return found
+        now = f"held by {holder.identity} since {holder.since}" if holder is not None else "held by nobody"
+        raise LeaseLostError(
+            f"the testbed was taken from this session: {self} is now {now}; see who did it, and measure again"
+        )
+
+    def _explained(self, error: ApiError) -> TestbedError:
+        if error.status not in (403, 404):
+            return error
+        return TestbedError(
+            f"the testbed cannot be locked: {error}; deploy/rbac.yaml has the namespace and the Role"
+        )
+
+
+def holder_of(found: Json | None) -> Holder | None:
+    """Give who holds this Lease; None when there is none, or nobody does."""
+    spec = (found or {}).get("spec") or {}
+    if not spec.get("holderIdentity"):
+        return None
+    return Holder(
+        str(spec["holderIdentity"]),
+        str(spec.get("acquireTime") or "an unknown time"),
+        str(spec.get("renewTime") or "never"),
+        int(spec.get("leaseDurationSeconds") or DURATION_S),
+    )
+
+
+def _version(found: Json | None) -> str:
+    return str(found["metadata"]["resourceVersion"]) if found is not None else ""
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime(_MICRO_TIME)
+
+
+def _clock_s() -> float:
+    # Linux' monotonic clock stands still while the machine is suspended, and others go on counting.
+    return time.clock_gettime(time.CLOCK_BOOTTIME)

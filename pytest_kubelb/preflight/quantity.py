@@ -1,0 +1,27 @@
+"""Read Kubernetes quantities: `10m`, `16Mi`, `1e3`. Pure.
+
+Source: https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/quantity/
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Final
+
+_FORM: Final = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d+)|([numkKMGTPE]i?)?)")
+_POWERS: Final = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+
+
+def parse(text: object) -> Fraction:
+    """Give a quantity in base units. Raises ValueError for what is none."""
+    match = _FORM.fullmatch(str(text))
+    if match is None:
+        raise ValueError(f"{text!r} is no Kubernetes quantity")
+    number, exponent, suffix = match.groups()
+    value = Fraction(number)
+    if exponent:
+        return value * Fraction(10) ** int(exponent[1:])
+    if not suffix:
+        return value
+    return value * Fraction(1024 if suffix.endswith("i") else 1000) ** _POWERS[suffix[0]]

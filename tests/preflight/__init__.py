@@ -1,0 +1,1 @@
+"""What `kubelb doctor` and `kubelb init` ask, and what they make of the answers."""

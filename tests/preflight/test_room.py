@@ -1,0 +1,108 @@
+"""Whether the cluster has room: nodes as kubelets register them, quotas as the API shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_kubelb.preflight import room
+from pytest_kubelb.preflight.quantity import parse
+
+POD = {"containers": [{"resources": {"requests": {"cpu": "10m", "memory": "16Mi"}}}]}
+TAINT = {"key": "dedicated", "value": "bench", "effect": "NoSchedule"}
+
+
+def node(name: str, pods: int = 20, *, ready: bool = True, **spec: Any) -> dict[str, Any]:
+    conditions = [{"type": "Ready", "status": "True" if ready else "Unknown"}]
+    return {
+        "metadata": {"name": name, "labels": {}},
+        "spec": spec,
+        "status": {"allocatable": {"pods": str(pods)}, "conditions": conditions},
+    }
+
+
+def pod(on: str, phase: str = "Running", **labels: str) -> dict[str, Any]:
+    return {"metadata": {"labels": labels}, "spec": {"nodeName": on}, "status": {"phase": phase}}
+
+
+def test_room_is_what_is_allocatable_less_what_runs_there() -> None:
+    nodes = [node("a"), node("b", 25), node("c", unschedulable=True), node("d", ready=False)]
+    ours = pod("b", **{"app.kubernetes.io/managed-by": "pytest-kubelb"})
+    running = [pod("a"), pod("b"), pod("b", "Succeeded"), pod("c"), ours]
+    check = room.judge_room(nodes, running, 40, POD)
+    assert (check.verdict, check.found) == (
+        "ok",
+        "40 pods are wanted, room for 43 (45 allocatable on 2 nodes, 2 running)",
+    )
+    assert room.judge_room(nodes, running, 44, POD).verdict == "fail"
+
+
+def test_what_may_not_be_seen_is_said() -> None:
+    check = room.judge_room([node("a")], None, 20, POD)
+    assert check.verdict == "ok"
+    assert check.found.endswith("what runs in other namespaces may not be seen")
+
+
+def test_a_taint_keeps_pods_off_that_do_not_tolerate_it() -> None:
+    tainted = node("a", taints=[TAINT])
+    assert not room.takes(tainted, POD)
+    for toleration in (
+        {"operator": "Exists"},
+        {"key": "dedicated", "operator": "Exists"},
+        {"key": "dedicated", "value": "bench", "effect": "NoSchedule"},
+    ):
+        assert room.takes(tainted, {**POD, "tolerations": [toleration]})
+    assert not room.takes(tainted, {**POD, "tolerations": [{"key": "dedicated", "value": "other"}]})
+
+
+def test_a_node_selector_leaves_only_the_nodes_with_its_labels() -> None:
+    assert not room.takes(node("a"), {**POD, "nodeSelector": {"disk": "ssd"}})
+
+
+def test_workers_that_are_missing_away_or_cordoned_are_named() -> None:
+    nodes = [node("a"), node("b", ready=False), node("c", unschedulable=True), node("other")]
+    checks = list(room.judge_nodes(nodes, ["a", "b", "c", "d"], POD))
+    assert [(each.verdict, each.found.split(" ")[0]) for each in checks] == [
+        ("fail", "b"),
+        ("warning", "c"),
+        ("fail", "the"),
+        ("warning", "other"),
+        ("ok", "1"),
+    ]
+
+
+def quota(hard: dict[str, str], used: dict[str, str] | None = None) -> dict[str, Any]:
+    return {"metadata": {"name": "q"}, "status": {"hard": hard, "used": used or {}}}
+
+
+@pytest.mark.parametrize(
+    ("hard", "used", "found"),
+    [
+        ({"pods": "40"}, {}, "ResourceQuota q leaves enough"),
+        ({"pods": "45"}, {"pods": "6"}, "ResourceQuota q leaves 39 of pods, needed are 40"),
+        ({"requests.cpu": "400m"}, {}, "ResourceQuota q leaves enough"),
+        ({"cpu": "399m"}, {}, "ResourceQuota q leaves 0.399 of cpu, needed are 0.4"),
+        ({"services": "1"}, {"services": "1"}, "ResourceQuota q leaves 0 of services, needed are 1"),
+        ({"limits.memory": "1Gi"}, {}, "ResourceQuota q wants limits.memory, and the pods name none"),
+        ({"secrets": "0"}, {}, "ResourceQuota q leaves enough"),
+    ],
+)
+def test_a_quota_is_weighed_against_the_whole_workload(
+    hard: dict[str, str], used: dict[str, str], found: str
+) -> None:
+    (check,) = room.judge_quotas([quota(hard, used)], 40, POD, "namespace bench")
+    assert check.found == found
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("10m", 0.01), ("16Mi", 16 * 2**20), ("1e3", 1000), ("1.5k", 1500), ("110", 110), ("2E", 2e18)],
+)
+def test_quantities_are_read_as_kubernetes_writes_them(text: str, value: float) -> None:
+    assert float(parse(text)) == pytest.approx(value)
+
+
+def test_what_is_no_quantity_is_refused() -> None:
+    with pytest.raises(ValueError, match="'ten' is no Kubernetes quantity"):
+        parse("ten")
