@@ -179,10 +179,13 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
     session = new_session(config.rootpath, datetime.now(UTC))
     writer = recording.begin(session, settings, facts)  # ended after the testbed was put back, by the plugin
     config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
+    progress = config.stash.get(stash.PROGRESS, None)
     unsupported = config.stash[stash.UNSUPPORTED] = {}
 
     def on_event(name: str, details: Mapping[str, object]) -> None:
         recording.note(writer, name, details)
+        if name == "locked" and progress is not None:
+            progress.waiting(f"held by {details['by']} since {details['since']}")
         if name == "tuned" and isinstance(cannot := details["unsupported"], dict):
             unsupported[str(details["profile"]), str(details["host"])] = cannot
 

@@ -28,6 +28,11 @@ def begin(session: Session, settings: Settings, facts: Mapping[str, object]) -> 
         "testbed": inventory.testbed.name,
         "workload": asdict(inventory.workload),
         "backends": {name: _backend(inventory, name) for name in settings.backend},
+        "tuning": {
+            name: {host: knobs.to_json() for host, knobs in inventory.tunings[name].by_host.items()}
+            for name in settings.tuning
+            if name != "none"
+        },
         "controller": platform.platform(),
         "versions": {
             "pytest_kubelb": __version__,

@@ -68,6 +68,7 @@ class _Parts:
         self._session = session
         self._on_event = on_event
         self._opened: dict[object, Any] = {}
+        self._locks: dict[Path, Lock] = {}
         self._deployed: list[tuple[object, Manifest]] = []
 
     def connect(self) -> None:
@@ -88,7 +89,7 @@ class _Parts:
                 inventory.cluster.context,
                 inventory.cluster.namespace,
             )
-            self._once(("lock", where), partial(self._locked, inventory, mine))
+            self._locks[config] = self._once(("lock", where), partial(self._locked, inventory, mine))
             tuner = Tuner(mine, self._session, self._on_event)
             tuner.refuse_leftovers()
             self._stack.callback(tuner.restore)
@@ -121,6 +122,7 @@ class _Parts:
             self._load(benchmarker),
             endpoints,
             tune,
+            self._locks[_ssh_config(side)].check,
             self._on_event,
         )
 

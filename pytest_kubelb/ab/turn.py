@@ -39,14 +39,19 @@ class OpenSide:
         load: LoadGenerator,
         endpoints: Sequence[Endpoint],
         tune: Callable[[str], None],
+        check_lock: Callable[[], None],
         on_event: OnEvent,
     ) -> None:
-        """`tune` brings the hosts to the tuning profile of that name, unless they are there."""
+        """`tune` brings the hosts to the tuning profile of that name, unless they are there.
+
+        `check_lock` raises TestbedError when the testbed is not this session's any more.
+        """
         self.letter = letter
         self._benchmarker = benchmarker
         self._backend = backend
         self._load = load
         self._tune = tune
+        self._check_lock = check_lock
         self._on_event = on_event
         self._target = Target(point, backend.url, HOST_HEADER, tuple(endpoints))
         self._other: Backend = backend
@@ -78,8 +83,10 @@ class OpenSide:
         )
 
     def run(self, settings: Settings, *, number: int, warmup: bool) -> Sample:
-        """Run wrk once. Raises TestbedError when the testbed is lost."""
+        """Run wrk once. Raises TestbedError when the testbed is lost, also to another session meanwhile."""
+        self._check_lock()
         sample = self._load.run(self._target, settings, number=number, warmup=warmup)
+        self._check_lock()
         return replace(sample, point=self.axes)
 
     def lost(self, cause: TestbedError, *, number: int) -> Sample:

@@ -92,6 +92,10 @@ class Progress:
         self._done += 1
         self.stop()
 
+    def waiting(self, why: str) -> None:
+        """Show why the point is not being provisioned yet."""
+        self._show([why])
+
     def putting_back(self) -> None:
         """Show that the testbed is being put back, which follows the last point."""
         if self._line is not None:

@@ -34,6 +34,11 @@ class CpuSet:
     onwards: int | None = None
     """All CPUs of the host from this one on as well; None where the text names an end."""
 
+    def __str__(self) -> str:
+        """Give it as a list, the same for a list and a mask of the same CPUs: `1-7`, `1-`, `none`."""
+        named = listed(self.cpus) if self.cpus or self.onwards is None else ""
+        return ",".join(filter(None, (named, "" if self.onwards is None else f"{self.onwards}-")))
+
     def on(self, online: Collection[int]) -> frozenset[int]:
         """Give the CPUs that are meant on a host with these online. Raises ValueError for others, or none at all.
 

@@ -89,6 +89,11 @@ class Knobs:
     conntrack_hashsize: int | None = None
     """Buckets of the table; without it the kernel's chains grow with `conntrack_max`."""
 
+    def to_json(self) -> dict[str, object]:
+        """Give what is asked for as JSON values, CPU sets as lists of CPUs; what is left as it is found is left out."""
+        given = {name: getattr(self, name) for name in KEYS if name != "required"}
+        return {name: _plain(value) for name, value in given.items() if value not in (None, {})}
+
     @property
     def needs_nic(self) -> bool:
         """Any of the knobs is one of a NIC."""
@@ -121,6 +126,19 @@ def knobs(section: Section) -> Knobs:
             "conntrack_hashsize", lambda: section.integer("conntrack_hashsize", 1, _MOST)
         ),
     )
+
+
+def _plain(value: object) -> object:
+    match value:
+        case Spread():
+            if value.by_queue:
+                return {queue: str(cpus) for queue, cpus in sorted(value.by_queue.items())}
+            return f"{value.cpus} in turn" if value.in_turn else str(value.cpus)
+        case FlowTables():
+            return dict(vars(value))
+        case Mapping():
+            return dict(sorted(value.items()))
+    return value
 
 
 def _matching(section: Section, key: str, pattern: re.Pattern[str], allowed: str) -> str:

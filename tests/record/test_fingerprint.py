@@ -206,3 +206,11 @@ def test_the_sides_of_a_comparison_are_not_part_of_it() -> None:
         "20261123T072210Z-3f9c", "", {"testbed": "rack", "ab": {"a": {"backend": "ipvs"}}}, {}
     )
     assert fingerprint.of(start) == {"testbed": "rack"}
+
+
+def test_one_name_for_two_tunings_is_a_difference_that_matters(tmp_path: Path) -> None:
+    masks = ({"tuning": {"rps": {"k11": {"rps": mask}}}} for mask in ("1-7", "none"))
+    before, now = (of(write_session(tmp_path, day, facts=facts)) for day, facts in enumerate(masks, 1))
+    (found,) = (each for each in fingerprint.compare(before, now) if each.matters)
+    assert found.field == "tuning.rps.k11.rps"
+    assert "ran with tuning.rps.k11.rps 1-7" in found.sentence

@@ -155,3 +155,26 @@ def test_the_rule_of_cpu_sets_is_told_once() -> None:
         read('[p.k11]\nrps = "1-7,"')
     assert str(error.value).count("a list of CPUs") == 1
     assert "rps is '1-7,': allowed is a list of CPUs" in str(error.value)
+
+
+def test_a_profile_is_recorded_by_the_cpus_it_means_and_not_by_how_they_are_written() -> None:
+    as_list = read('[p.k11]\nrps = "1-7"\nrfs = { sock_flow_entries = 32768 }\nirqbalance = false')[
+        "p"
+    ].by_host["k11"]
+    as_mask = read('[p.k11]\nrps = "fe"\nrfs = { sock_flow_entries = 32768 }\nirqbalance = false')[
+        "p"
+    ].by_host["k11"]
+    other = read('[p.k11]\nrps = "1-"\nrfs = { sock_flow_entries = 32768 }\nirqbalance = false')["p"].by_host[
+        "k11"
+    ]
+    assert as_list.to_json() == as_mask.to_json() != other.to_json()
+    assert as_list.to_json() == {
+        "rps": "1-7",
+        "rfs": {"sock_flow_entries": 32768, "flow_cnt": None},
+        "irqbalance": False,
+    }
+
+
+def test_queues_in_turn_and_by_name_are_recorded_apart() -> None:
+    knobs = read('[p.k11]\nrss = "0-1"\nrps = { "rx-0" = "2", "rx-1" = "none" }')["p"].by_host["k11"]
+    assert knobs.to_json() == {"rss": "0-1 in turn", "rps": {"rx-0": "2", "rx-1": "none"}}
