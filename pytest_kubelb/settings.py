@@ -14,7 +14,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_kubelb.errors import ConfigError
-from pytest_kubelb.options import BY_KEY, OPTIONS, plain_text
+from pytest_kubelb.option_values import plain_text
+from pytest_kubelb.options import BY_KEY, OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kubelb.matrix import Measurement, Point, grid, ids, ordered, plan
-from pytest_kubelb.options import ORDERS
+from pytest_kubelb.option_values import ORDERS
 
 backends = st.lists(st.sampled_from(["ipvs", "proxy", "haproxy"]), min_size=1, unique=True)
 overlays = st.lists(st.sampled_from(["vxlan", "host-gw", "none"]), min_size=1, unique=True)

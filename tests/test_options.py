@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kubelb.options import (
-    BY_KEY,
+from pytest_kubelb.option_values import (
     MOST_PODS,
-    OPTIONS,
     parse_backends,
     parse_connections,
     parse_duration,
@@ -22,6 +20,7 @@ from pytest_kubelb.options import (
     parse_tolerance,
     plain_text,
 )
+from pytest_kubelb.options import BY_KEY, OPTIONS
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError
-from pytest_kubelb.options import parse_path
+from pytest_kubelb.option_values import parse_path
 from pytest_kubelb.testbed import inventory as inventory_file
 
 if TYPE_CHECKING:

@@ -83,7 +83,7 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def _share(text: str) -> float:
-    from pytest_kubelb.options import parse_tolerance
+    from pytest_kubelb.option_values import parse_tolerance
 
     try:
         return parse_tolerance(text)

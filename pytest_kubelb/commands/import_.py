@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _choices(arguments: argparse.Namespace) -> Choices:
-    from pytest_kubelb import options
+    from pytest_kubelb import option_values
     from pytest_kubelb.record.imports.names import parse_backend
     from pytest_kubelb.record.imports.run import MOST_PODS
     from pytest_kubelb.record.imports.sessions import Choices
@@ -90,11 +90,11 @@ def _choices(arguments: argparse.Namespace) -> Choices:
         into=_path(arguments.into, "--into"),
         backend=None if backend is None else parse_backend(backend, "--backend"),
         overlay=parse_backend(arguments.overlay, "--overlay"),
-        pods=None if pods is None else _read(options.whole(1, MOST_PODS), pods, "--pods"),
-        duration_s=None if duration is None else _read(options.parse_duration, duration, "--duration"),
+        pods=None if pods is None else _read(option_values.whole(1, MOST_PODS), pods, "--pods"),
+        duration_s=None if duration is None else _read(option_values.parse_duration, duration, "--duration"),
         session_per=arguments.session_per,
         testbed=arguments.testbed,
-        tolerance=_read(options.parse_tolerance, arguments.tolerance, "--tolerance"),
+        tolerance=_read(option_values.parse_tolerance, arguments.tolerance, "--tolerance"),
         dry_run=arguments.dry_run,
     )
 

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.options import LAB_KERNELS
+from pytest_kubelb.option_values import LAB_KERNELS
 
 if TYPE_CHECKING:
     from pytest_kubelb.lab.launch import Lab

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from pytest_kubelb import matrix
 from pytest_kubelb.gate.plain import plain
-from pytest_kubelb.options import MOST_PODS, parse_tolerance
+from pytest_kubelb.option_values import MOST_PODS, parse_tolerance
 from pytest_kubelb.record.lines import SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.reader import Note

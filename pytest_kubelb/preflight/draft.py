@@ -8,7 +8,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb.options import OVERLAYS
+from pytest_kubelb.option_values import OVERLAYS
 from pytest_kubelb.preflight.room import takes
 from pytest_kubelb.preflight.survey import free_cluster_ip
 

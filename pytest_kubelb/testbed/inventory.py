@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.evidence.limits import Limits, parse_limits
-from pytest_kubelb.options import BY_KEY, plain_text
+from pytest_kubelb.option_values import plain_text
+from pytest_kubelb.options import BY_KEY
 from pytest_kubelb.testbed.section import Section
 from pytest_kubelb.tuning.profile import Profile, profiles
 

@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import ConfigError
-from pytest_kubelb.options import parse_path
+from pytest_kubelb.option_values import parse_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import TYPE_CHECKING, Final, get_args
 
-from pytest_kubelb.options import parse_tolerance
+from pytest_kubelb.option_values import parse_tolerance
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.reader import Note
