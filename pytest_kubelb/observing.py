@@ -97,7 +97,7 @@ class Observer:
         before, self._last = self._before(target), None
         sample = run()
         try:
-            after = self._look(target)
+            after = self._look(target, since=before)
         except TestbedError as error:
             reason = sample.reason or f"what the hosts counted is not known after the run: {error}"
             return Observed(replace(sample, validity="failed", reason=reason), None)
@@ -120,7 +120,7 @@ class Observer:
         settings = {name: dict(reading.settings) for name, reading in first.readings.items()}
         self._on_event("settings", {"tuning": tuning, "hosts": settings})
         time.sleep(REST_S)
-        second = self._look(target)
+        second = self._look(target, since=first)
         self._last = (target, second)
         counted = {
             name: delta(first.readings[name], reading).to_json() for name, reading in second.readings.items()
@@ -139,10 +139,10 @@ class Observer:
                 return look
         return self._look(target)
 
-    def _look(self, target: Target) -> _Look:
+    def _look(self, target: Target, since: _Look | None = None) -> _Look:
         pods = self._pool.submit(self._pods)
         try:
-            readings = self._watch.read(target.url)
+            readings = self._watch.read(target.url, since.readings if since else None)
             at_s = time.monotonic()
         finally:
             wait([pods])  # the cluster's client is for one thread at a time

@@ -53,7 +53,8 @@ class Readings:
         self._boot_ids = list(boot_ids)
         self.read_count = 0
 
-    def read(self, target: str) -> dict[str, Reading]:
+    def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
+        del since
         assert target == TARGET.url
         at = self.read_count
         self.read_count += 1

@@ -34,6 +34,7 @@ GAUGES: Final = frozenset(
 _SOFTNET: Final = {0: "processed", 1: "dropped", 2: "time_squeeze", 9: "received_rps", 10: "flow_limit"}
 _TRIGGERS: Final = frozenset(("edge", "level", "fasteoi"))
 _XEN: Final = frozenset(("-event", "xen-dyn-event", "xen-percpu-event"))
+_LONGEST_TIME: Final = 12  # digits of a Unix time in seconds: beyond the year 30,000
 
 
 def cpu_ticks(lines: Sequence[str]) -> dict[int, tuple[int, ...]]:
@@ -60,7 +61,7 @@ def stat_counters(lines: Sequence[str]) -> tuple[dict[str, int], int | None]:
         name, _, value = line.partition(" ")
         if name in ("ctxt", "processes"):
             counters[f"stat.{name}"] = int(value)
-        elif name == "btime":
+        elif name == "btime" and len(value) <= _LONGEST_TIME:
             btime = int(value)
     return counters, btime
 

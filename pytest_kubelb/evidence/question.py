@@ -1,9 +1,9 @@
 """The question that every host is asked around a run, in POSIX sh. Text only; touches nothing.
 
 `DEFINITIONS` is read once by a shell that stays; `ask_line` is the question itself. It costs one process that reads
-all files, on the load balancer two more for the tables that no file shows, and one on a worker that has kube-proxy's
-rules. What it prints is read by `evidence.reading`: lines `%% name words` begin a part, and in the part `files` each
-line has its file before it.
+all files, on the load balancer up to two more for the tables that no file shows, and one on a worker that has
+kube-proxy's rules. What it prints is read by `evidence.reading`: lines `%% name words` begin a part, and in the part
+`files` each line has its file before it.
 """
 
 from __future__ import annotations
@@ -106,10 +106,20 @@ kubelb_ipvs() {{
   o=$c
   echo '%% ipvs'; $s ipvsadm -Ln --stats --exact 2>&1 </dev/null || k=
 }}
-kubelb_load_balancer() {{
+kubelb_virtual_servers() {{
   [ ! -e /proc/net/ip_vs ] || kubelb_ipvs
+}}
+kubelb_kube_proxy() {{
   [ -n "$t" ] || kubelb_rules
   kubelb_counted
+}}
+kubelb_load_balancer() {{
+  kubelb_virtual_servers
+  kubelb_kube_proxy
+}}
+kubelb_but_kube_proxy() {{
+  kubelb_virtual_servers
+  echo '%% kube_proxy_unasked'
 }}
 kubelb_worker() {{
   [ -n "$w" ] || {{ kubelb_rules; w=1; }}
@@ -146,20 +156,27 @@ kubelb_question() {{
 """
 
 
+KUBE_PROXY_LINE: Final = "kubelb_kube_proxy"
+"""Asks for the counters of kube-proxy's rules alone."""
+
+
 def ask_line(
     *,
     clock: bool = False,
     load_balancer: bool = False,
+    kube_proxy: bool = True,
     worker: bool = False,
     target: str = "",
     sysctls: Sequence[str] = (),
 ) -> str:
     """Give the line that asks.
 
-    `clock` wants the wall clock as well (one process), `load_balancer` the tables of ipvs and kube-proxy, `worker`
-    kube-proxy's where there are any, `target` (an address) the route to it, `sysctls` (`net.core.netdev_budget`) their
-    values.
+    `clock` wants the wall clock as well (one process), `load_balancer` the tables of ipvs and, unless `kube_proxy` is
+    false, of kube-proxy, `worker` kube-proxy's where there are any, `target` (an address) the route to it, `sysctls`
+    (`net.core.netdev_budget`) their values.
     """
-    tables = "load_balancer" if load_balancer else "worker" if worker else ""
+    tables = "worker" if worker else ""
+    if load_balancer:
+        tables = "load_balancer" if kube_proxy else "but_kube_proxy"
     words = ["1" if clock else "", tables, target, *map(sysctl_file, sysctls)]
     return f"kubelb_question {shlex.join(words)}"

@@ -6,7 +6,7 @@ What cannot be read is named in `missing`, with the reason; no text is an error.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -29,6 +29,8 @@ _SYSCTLS: Final = "/proc/sys/"
 _CPUS: Final = "/sys/devices/system/cpu/cpu"
 _POD_ENDS: Final = ("veth", "cali", "lxc", "eni", "azv", "gke")
 """How network plugins call the node's end of a pod's link: it comes and goes with the pod."""
+_NO_KUBE_PROXY: Final = "proxy:"
+"""How the reason begins why kube-proxy's counters are missing."""
 _WANTED: Final = {
     "/proc/stat": "CPU times: /proc/stat is not there",
     "/proc/softirqs": "softirqs: /proc/softirqs is not there",
@@ -80,6 +82,17 @@ class Reading:
     """`rps_cpus eth0 rx-0` -> `1-7`: the names of `tuning.places`, and `irqbalance`."""
     missing: tuple[str, ...] = ()
 
+    @property
+    def opened_past_ipvs(self) -> tuple[int, int, int]:
+        """What cannot stand still while a connection goes through kube-proxy's rules on this host.
+
+        Packets that were forwarded and are not ipvs's own (the replies of its pods, which it counts as well, packet by
+        packet), connections that the host opened itself, and datagrams that it sent.
+        """
+        count = self.counters.get
+        forwarded = count("Ip.ForwDatagrams", 0) - count("ipvs.out_packets", 0)
+        return forwarded, count("Tcp.ActiveOpens", 0), count("Udp.OutDatagrams", 0)
+
 
 def parse(
     host: str,
@@ -87,16 +100,23 @@ def parse(
     *,
     load_balancer: bool = False,
     sysctls: Sequence[str] = (),
-    ipvs_before: forwarding_tables.Forwarded | None = None,
+    before: Reading | None = None,
 ) -> Reading:
     """Read what `question.ask_line` made the host print. Raises nothing, whatever the text is.
 
-    `load_balancer` and `sysctls` as they were asked for; `ipvs_before` is what ipvs's tables held before, in case they
-    have not changed.
+    `load_balancer` and `sysctls` as they were asked for; `before` is the reading before, whose tables of ipvs are still
+    right when the host says so, and whose tables of kube-proxy when they were not asked for.
     """
     parser = _Parser(_parts(answer.text), load_balancer=load_balancer)
     parser.sysctls(sysctls)
-    return parser.reading(host, answer, ipvs_before or forwarding_tables.Forwarded())
+    return parser.reading(host, answer, before)
+
+
+def with_kube_proxy(found: Reading, answer: Answer) -> Reading:
+    """Give a reading with kube-proxy's tables as `question.KUBE_PROXY_LINE` made the host print them."""
+    proxy, missing = _Parser(_parts(answer.text), load_balancer=True).kube_proxy()
+    others = (reason for reason in found.missing if not reason.startswith(_NO_KUBE_PROXY))
+    return replace(found, proxy=proxy, missing=(*others, *missing))
 
 
 def _parts(text: str) -> dict[str, list[str]]:
@@ -133,7 +153,7 @@ class _Parser:
         self._levels: dict[str, float] = {}
         self._settings: dict[str, str] = {}
 
-    def reading(self, host: str, answer: Answer, ipvs_before: forwarding_tables.Forwarded) -> Reading:
+    def reading(self, host: str, answer: Answer, before: Reading | None) -> Reading:
         uptime_s = self._read("now", _seconds) or 0.0
         clock_boot_s = self._read("clock", _boot)
         counters, btime_s = self._read("/proc/stat", kernel_files.stat_counters) or ({}, None)
@@ -142,7 +162,8 @@ class _Parser:
         self._count()
         self._measure()
         self._set(interrupts)
-        ipvs, ipvs_open, proxy = self._forwarded()
+        ipvs, ipvs_open = self._ipvs(before)
+        proxy, without_proxy = self.kube_proxy(before)
         nics = self._read("/proc/net/dev", kernel_files.nics) or {}
         return Reading(
             host=host,
@@ -159,12 +180,33 @@ class _Parser:
             counters=self._counters,
             levels=self._levels,
             pressure_us=self._pressure(),
-            ipvs=ipvs_before if "ipvs_same" in self._parts else ipvs,
+            ipvs=ipvs,
             ipvs_open=ipvs_open,
             proxy=proxy,
             route=self._route(),
             settings=self._settings,
-            missing=tuple(dict.fromkeys(self._missing)),
+            missing=tuple(dict.fromkeys((*self._missing, *without_proxy))),
+        )
+
+    def kube_proxy(
+        self, before: Reading | None = None
+    ) -> tuple[forwarding_tables.Forwarded, tuple[str, ...]]:
+        """Give what its rules counted, and why they did not; as `before` had it where they were not asked for."""
+        none = forwarding_tables.Forwarded()
+        if "kube_proxy_unasked" in self._parts and before is not None:
+            return before.proxy, tuple(why for why in before.missing if why.startswith(_NO_KUBE_PROXY))
+        if "iptables" in self._parts:
+            try:
+                return forwarding_tables.kube_proxy(self._parts["iptables"]), ()
+            except ValueError:
+                said = excerpt(next(iter(self._parts["iptables"]), ""))
+                return none, (f"{_NO_KUBE_PROXY} its rules are not understood ({said})",)
+        if not self._load_balancer:
+            return none, ()
+        if "nftables" in self._parts:
+            return none, (f"{_NO_KUBE_PROXY} kube-proxy in nftables mode counts nothing",)
+        return none, (
+            f"{_NO_KUBE_PROXY} no chain KUBE-SERVICES in any kind of iptables, or no right to read it",
         )
 
     def _count(self) -> None:
@@ -242,25 +284,16 @@ class _Parser:
             if setting is not None:
                 self._settings[setting[0]] = setting[1]
 
-    def _forwarded(
-        self,
-    ) -> tuple[forwarding_tables.Forwarded, forwarding_tables.Opened, forwarding_tables.Forwarded]:
+    def _ipvs(self, before: Reading | None) -> tuple[forwarding_tables.Forwarded, forwarding_tables.Opened]:
         none, closed = forwarding_tables.Forwarded(), forwarding_tables.Opened()
         if not self._load_balancer:
-            return none, closed, self._read("iptables", forwarding_tables.kube_proxy) or none
-        if not self._parts.keys() & {"ipvs", "ipvs_same"}:
+            return none, closed
+        opened = self._read("/proc/net/ip_vs", forwarding_tables.open_connections) or closed
+        if "ipvs_same" in self._parts:
+            return before.ipvs if before else none, opened
+        if "ipvs" not in self._parts:
             self._missing.append("ipvs: ip_vs is not loaded")
-        if "iptables" not in self._parts:
-            self._missing.append(
-                "proxy: kube-proxy in nftables mode counts nothing"
-                if "nftables" in self._parts
-                else "proxy: no chain KUBE-SERVICES in any kind of iptables, or no right to read it"
-            )
-        return (
-            self._read("ipvs", forwarding_tables.ipvs) or none,
-            self._read("/proc/net/ip_vs", forwarding_tables.open_connections) or closed,
-            self._read("iptables", forwarding_tables.kube_proxy) or none,
-        )
+        return self._read("ipvs", forwarding_tables.ipvs) or none, opened
 
     def _pressure(self) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -18,7 +18,6 @@ from pytest_kubelb.testbed.shell import RemoteShell
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_kubelb.evidence.forwarding_tables import Forwarded
     from pytest_kubelb.evidence.reading import Reading
     from pytest_kubelb.testbed.hosts import Host
 
@@ -53,16 +52,21 @@ class Watch:
         self._sysctls = sysctls or {}
         self._shells = {name: RemoteShell(host, question.DEFINITIONS) for name, host in hosts.items()}
         self._clocks: dict[str, _Clock] = {}
-        self._ipvs: dict[str, Forwarded] = {}
+        self._last: dict[str, Reading] = {}
         self._pool = ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-watch")
 
-    def read(self, target: str) -> dict[str, Reading]:
+    def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
         """Read every host, in parallel; `target` is the URL or the address whose route the benchmarker is asked for.
 
+        `since` is the reading that this one will be compared with, if there is one: what cannot have counted anything
+        since then is not asked for again.
         Raises TestbedError that names every host which did not answer.
         """
         address = (urlsplit(target).hostname if "://" in target else target) or ""
-        futures = {name: self._pool.submit(self._ask, name, address) for name in self._shells}
+        futures = {
+            name: self._pool.submit(self._ask, name, address, (since or {}).get(name))
+            for name in self._shells
+        }
         try:
             wait(futures.values())
         except BaseException:  # Ctrl-C: nobody waits for these answers any more
@@ -86,32 +90,40 @@ class Watch:
         for shell in self._shells.values():
             shell.close()
 
-    def _ask(self, name: str, address: str) -> Reading:
+    def _ask(self, name: str, address: str, since: Reading | None) -> Reading:
         known = self._clocks.get(name)
         fresh = known is not None and time.monotonic() - known.asked_at_s < CLOCK_EVERY_S
-        found = self._question(name, address, clock=not fresh)
+        found = self._question(name, address, since, clock=not fresh)
         if fresh and known is not None:
             if found.btime_s == known.btime_s:
                 return replace(found, boot_s=known.boot_s)
             # It was set, and the kernel says by how much in whole seconds only.
-            found = self._question(name, address, clock=True)
+            found = self._question(name, address, since, clock=True)
         if found.boot_s is not None:
             self._clocks[name] = _Clock(found.boot_s, found.btime_s, time.monotonic())
         return found
 
-    def _question(self, name: str, address: str, *, clock: bool) -> Reading:
+    def _question(self, name: str, address: str, since: Reading | None, *, clock: bool) -> Reading:
         balancer = name in self._balancers
         sysctls = tuple(self._sysctls.get(name, ()))
         line = question.ask_line(
             clock=clock,
             load_balancer=balancer,
+            kube_proxy=since is None,
             worker=name in self._workers,
             target=address if name in self._benchmarkers else "",
             sysctls=sysctls,
         )
         answer = self._shells[name].ask(line, ANSWER_TIMEOUT_S)
-        found = reading.parse(
-            name, answer, load_balancer=balancer, sysctls=sysctls, ipvs_before=self._ipvs.get(name)
-        )
-        self._ipvs[name] = found.ipvs
+        last = self._last.get(name)
+        found = reading.parse(name, answer, load_balancer=balancer, sysctls=sysctls, before=last)
+        if balancer and since is not None and not _same_past_ipvs(since, found):
+            rules = self._shells[name].ask(question.KUBE_PROXY_LINE, ANSWER_TIMEOUT_S)
+            found = reading.with_kube_proxy(found, rules)
+        self._last[name] = found
         return found
+
+
+def _same_past_ipvs(since: Reading, now: Reading) -> bool:
+    """Tell whether kube-proxy's rules cannot have counted a connection meanwhile, so that asking for them is waste."""
+    return since.boot_id == now.boot_id and since.opened_past_ipvs == now.opened_past_ipvs

@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_kubelb.evidence.delta import HostDelta, delta
+from pytest_kubelb.evidence.forwarding_tables import Forwarded
 from pytest_kubelb.evidence.kernel_files import interrupt_name
-from pytest_kubelb.evidence.reading import parse
+from pytest_kubelb.evidence.reading import Reading, parse, with_kube_proxy
 
 from .answers import FILES, HEAD, TABLES, answer, later, reading, text
 
@@ -103,9 +104,40 @@ def test_services_and_pods_have_their_own_counters() -> None:
 def test_ipvs_tables_that_did_not_change_are_those_of_before() -> None:
     before = reading(head=HEAD + TABLES, load_balancer=True)
     said = text(FILES, HEAD + "%% ipvs_same\n")
-    found = parse("k11", answer(said), load_balancer=True, ipvs_before=before.ipvs)
+    found = parse("k11", answer(said), load_balancer=True, before=before)
     assert found.ipvs == before.ipvs
     assert "ipvs: ip_vs is not loaded" not in found.missing
+
+
+def test_kube_proxys_tables_that_were_not_asked_for_are_those_of_before() -> None:
+    before = reading(head=HEAD + TABLES, load_balancer=True)
+    unasked = answer(text(FILES, HEAD + "%% ipvs_same\n%% kube_proxy_unasked\n"))
+    found = parse("k11", unasked, load_balancer=True, before=before)
+    assert found.proxy == before.proxy != Forwarded()
+    assert found.missing == before.missing
+
+
+def test_why_kube_proxy_is_not_counted_is_still_known_when_it_is_not_asked_for() -> None:
+    before = reading(head=HEAD + "%% nftables\n", load_balancer=True)
+    unasked = answer(text(FILES, HEAD + "%% kube_proxy_unasked\n"))
+    found = parse("k11", unasked, load_balancer=True, before=before)
+    assert "proxy: kube-proxy in nftables mode counts nothing" in found.missing
+    asked = with_kube_proxy(found, answer(TABLES[TABLES.index("%% iptables") :]))
+    assert asked.proxy.services
+    assert not [why for why in asked.missing if why.startswith("proxy:")]
+
+
+def test_what_goes_past_ipvs_moves_and_what_ipvs_forwards_does_not() -> None:
+    def moved(**counters: int) -> tuple[int, int, int]:
+        known = {"Ip.ForwDatagrams": 500, "ipvs.out_packets": 400, "Tcp.ActiveOpens": 3}
+        names = {"forwarded": "Ip.ForwDatagrams", "by_ipvs": "ipvs.out_packets", "opened": "Tcp.ActiveOpens"}
+        for name, count in counters.items():
+            known[names[name]] += count
+        return Reading("k11", 0.0, 0.0, counters=known).opened_past_ipvs
+
+    assert moved() == moved(forwarded=20_000, by_ipvs=20_000)
+    assert moved() != moved(forwarded=20_001, by_ipvs=20_000)
+    assert moved() != moved(opened=1)
 
 
 def test_the_rest_of_a_redirects_life_is_no_part_of_the_route() -> None:

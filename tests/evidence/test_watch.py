@@ -83,7 +83,7 @@ def during(watch: Watch, hosts: Hosts, url: str, requests: int) -> dict[str, Hos
     before = watch.read(url)
     script = 'i=0; while [ $i -lt "$1" ]; do curl -sSfo /dev/null "$2" || exit 1; i=$((i+1)); done'
     hosts["k12"].run(["sh", "-c", script, "sh", str(requests), url])
-    after = watch.read(url)
+    after = watch.read(url, since=before)
     return {name: delta(before[name], reading) for name, reading in after.items()}
 
 
@@ -125,6 +125,18 @@ def test_connections_through_ipvs_are_counted_by_service_and_pod_at_once(
     assert found["k12"].connections == {}
 
 
+def test_kube_proxys_rules_are_not_asked_for_again_while_all_that_is_forwarded_is_ipvss(
+    watch: Watch, hosts: Hosts, vip: None
+) -> None:
+    del vip
+    before = watch.read(URL)
+    hosts["k12"].run(["curl", "-sSfo", "/dev/null", URL])
+    after = watch.read(URL, since=before)
+    # Where the load balancer is a namespace of this machine, ipvs's counters are its own as well.
+    assert after["k11"].opened_past_ipvs == before["k11"].opened_past_ipvs
+    assert after["k11"].proxy is before["k11"].proxy
+
+
 def test_connections_through_kube_proxy_are_counted_by_service_and_pod(
     watch: Watch, hosts: Hosts, cluster_ip: None
 ) -> None:
@@ -132,6 +144,8 @@ def test_connections_through_kube_proxy_are_counted_by_service_and_pod(
     found = during(watch, hosts, f"http://{CLUSTER_IP}/", 8)
     assert found["k11"].connections == {f"proxy {CLUSTER_IP}:80": 8}
     assert sum(row["connections"] for row in found["k11"].endpoints.values()) == 8
+    again = during(watch, hosts, f"http://{CLUSTER_IP}/", 2)
+    assert again["k11"].connections == {f"proxy {CLUSTER_IP}:80": 2}
     assert set(found["k11"].endpoints) <= set(SERVERS)
     assert found["k12"].routes[0].startswith(f"{CLUSTER_IP} via 192.168.0.111 dev eth0")
 
