@@ -7,6 +7,9 @@ from hypothesis import settings
 # On GitHub, sessions that tests start would write into the summary of the step that runs them.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
+# Sessions that tests start are no workers, whatever runs the tests themselves.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
+
 # Machines that run tests are shared: how long an example takes says nothing about it.
 settings.register_profile("kubelb", deadline=None)
 settings.load_profile("kubelb")

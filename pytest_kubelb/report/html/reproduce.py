@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.report.html.model import Session
 
-_SHOWN_ELSEWHERE = ("versions", "hosts", "specs", "imported")
+_SHOWN_ELSEWHERE = ("versions", "hosts", "specs", "imported", "process")
 _WRITES_ONLY = (*FORMATS, "artifacts")
 """Settings that change nothing of what is measured."""
+_NOT_TOLD = ("at_rest", "begun", "converged", "planned", "settings", "testbed", "tuned")
+"""Events that every point has, or that are shown elsewhere."""
 _MOST_COMMANDS = 3
 _YES = ("true", "yes", "on", "1")
 
@@ -51,7 +53,7 @@ def of(session: Session) -> Recipe:
     commands = dict.fromkeys(map(withheld.text, run))
     versions = session.facts.get("versions")
     shown = {name: value for name, value in session.facts.items() if name not in _SHOWN_ELSEWHERE}
-    told = [event for event in session.events if event.name not in ("converged", "testbed", "tuned")]
+    told = [event for event in session.events if event.name not in _NOT_TOLD]
     return Recipe(
         session=session.id or "without an id",
         command=_command(session),

@@ -147,19 +147,33 @@ def _measure(value: float, unit: str) -> str:
 
 
 def tuning(sheet: Sheet) -> Table | None:
-    """Give a row for every setting of every host that a profile was applied to; None where no session tells."""
-    rows: dict[tuple[str, ...], list[Cell]] = {}
+    """Give a row for every setting as it was read back, with the hosts that have it so; None where no session tells.
+
+    A profile tells of the settings it applied, the evidence of all that it reads.
+    """
+    alike: dict[tuple[str, str, str, str], dict[str, None]] = {}
     for session in sheet.sessions:
+        applied: set[tuple[str, str, str]] = set()
         for event in session.events:
-            if event.name != "tuned":
-                continue
-            head = (in_words(event.details.get("profile")), in_words(event.details.get("host")))
-            for name, value, note in _settings(event.details):
-                texts = (*head, name, value, note)
-                rows.setdefault(texts, [Cell(text) for text in texts])
-    if not rows:
+            told = event.details
+            if event.name == "tuned":
+                profile, host = in_words(told.get("profile")), in_words(told.get("host"))
+                for name, value, note in _settings(told):
+                    applied.add((profile, host, name))
+                    alike.setdefault((profile, name, value, note), {})[host] = None
+            elif event.name == "settings" and isinstance(hosts := told.get("hosts"), Mapping):
+                profile = in_words(told.get("tuning"))
+                for host, read in hosts.items():
+                    for name, value in read.items() if isinstance(read, Mapping) else ():
+                        if (profile, str(host), str(name)) not in applied:
+                            alike.setdefault((profile, str(name), in_words(value), ""), {})[str(host)] = None
+    if not alike:
         return None
-    return Table("tuning", ("profile", "host", "setting", "value", "note"), (False,) * 5, list(rows.values()))
+    rows = [
+        [Cell(text) for text in (profile, ", ".join(hosts), name, value, note)]
+        for (profile, name, value, note), hosts in alike.items()
+    ]
+    return Table("tuning", ("profile", "hosts", "setting", "value", "note"), (False,) * 5, rows)
 
 
 def _settings(told: Mapping[str, object]) -> Iterable[tuple[str, str, str]]:

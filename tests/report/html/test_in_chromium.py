@@ -129,6 +129,24 @@ def test_the_heat_maps_follow_the_point_that_is_chosen(browser: Chromium, page: 
     assert browser.run("document.querySelector('#heat').textContent") != before
 
 
+def test_without_load_and_during_a_run_have_one_scale(browser: Chromium, page: Path) -> None:
+    browser.open(page)
+    shown = browser.run(
+        """[...document.querySelectorAll('#heat section:first-of-type table')]
+             .filter((table) => table.caption.textContent.startsWith('Softirqs'))
+             .map((table) => [table.caption.textContent, ...[...table.rows[1].cells].slice(1, 2)
+               .map((cell) => [cell.textContent, cell.className])].flat())"""
+    )
+    (at_rest, few, pale), (during, many, strong) = shown
+    assert (at_rest, during) == (
+        "Softirqs of k11, per second, without load",
+        "Softirqs of k11, per second, during the run",
+    )
+    assert (few, pale) == ("140", "n h1")
+    assert float(many.replace(",", "")) > 5000
+    assert strong == "n h8"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_no_violation(browser: Chromium, page: Path, axe: str, scheme: str) -> None:
     browser.open(page, scheme=scheme)

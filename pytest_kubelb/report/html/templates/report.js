@@ -110,8 +110,8 @@
   /* Heat maps. */
   const select = document.getElementById("heat-point");
   const place = document.getElementById("heat");
-  const heatTable = (table, host, when) => {
-    const most = table.unit === "%" ? 100 : Math.max(1, ...table.rows.flatMap(([, values]) => values));
+  const largest = (tables) => Math.max(1, ...tables.flatMap((table) => table.rows.flatMap(([, values]) => values)));
+  const heatTable = (table, host, when, most) => {
     const caption = `${table.title} of ${host}, ${table.unit}${when}`;
     const scroll = make("div", null, { class: "scroll", role: "region", tabindex: "0", "aria-label": caption });
     const element = make("table", null, { class: "heat" });
@@ -136,13 +136,15 @@
   };
   const heat = (index) => {
     const point = data.heat.points[index];
-    const before = point.hosts.some((each) => each.before.length) ? "" : " What the CPUs did before it was not recorded.";
+    const before = point.hosts.some((each) => each.before.length) ? " Without load: before the first run under its tuning." : " What the CPUs did without load was not recorded.";
     place.replaceChildren(make("p", `Run ${point.run} of ${point.name}.${before}`, { class: "note" }), ...point.hosts.map((each) => {
       const part = make("section");
       part.append(make("h3", each.host));
-      for (const [tables, when] of [[each.before, ", before the run"], [each.during, each.before.length ? ", during the run" : ""]]) {
+      const both = [...each.before, ...each.during];
+      const most = (title) => largest(both.filter((table) => table.title === title));
+      for (const [tables, when] of [[each.before, ", without load"], [each.during, each.before.length ? ", during the run" : ""]]) {
         const row = make("div", null, { class: "tables" });
-        row.append(...tables.map((table) => heatTable(table, each.host, when)));
+        row.append(...tables.map((table) => heatTable(table, each.host, when, table.unit === "%" ? 100 : most(table.title))));
         part.append(row);
       }
       return part;
