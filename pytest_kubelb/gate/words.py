@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.gate.plain import plain
 from pytest_kubelb.report import terminal
+from pytest_kubelb.spelling import rate
 from pytest_kubelb.verdict.repeatability import SESSION_SHARE
 
 if TYPE_CHECKING:
@@ -148,15 +149,6 @@ def cells(point: PointOutcome) -> tuple[str, ...]:
         *_against(judged),
         point.baseline_word,
     )
-
-
-def rate(value: float | None) -> str:
-    """Give requests/s with as many digits as matter."""
-    if value is None:
-        return "-"
-    if value >= 1e9:
-        return f"{value:.3g}"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
 
 
 def percent(change: float) -> str:

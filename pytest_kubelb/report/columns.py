@@ -77,13 +77,6 @@ def wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(width, 20), break_on_hyphens=False)
 
 
-def rate(value: float | None) -> str:
-    """Give requests/s as they are shown: `39,041`, `41.5`, `-`."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
-
-
 def _attempts(columns: Sequence[Column]) -> Iterator[tuple[list[Column], bool, str, int]]:
     """Give what to show, leanly or not, the gap, and how narrow names may become: the best first."""
     whole = max(map(len, columns[0].text(lean=False)))

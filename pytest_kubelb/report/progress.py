@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
-from pytest_kubelb.report.columns import rate
 from pytest_kubelb.report.eta import Timings
+from pytest_kubelb.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

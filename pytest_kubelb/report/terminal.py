@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_kubelb.report import ceilings, columns
-from pytest_kubelb.report.columns import Column, extra, rate
+from pytest_kubelb.report.columns import Column, extra
+from pytest_kubelb.spelling import rate
 from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:

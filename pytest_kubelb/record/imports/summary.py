@@ -7,6 +7,7 @@ import textwrap
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_kubelb.spelling import rate
 from pytest_kubelb.verdict.ceiling import at_ceiling
 from pytest_kubelb.verdict.collapse import COLLAPSED_BELOW, Break, Timed, breaks
 
@@ -109,8 +110,8 @@ def _table(runs: Sequence[Measured], judged: Mapping[Cell, Repeatability]) -> li
                 str(cell.provisioning),
                 str(counts[cell]),
                 str(outcome.runs),
-                _rate(medians.get(cell)),
-                _rate(outcome.mean),
+                rate(medians.get(cell)),
+                rate(outcome.mean),
                 "-" if outcome.cv is None else f"{outcome.cv:.2%}",
                 outcome.verdict,
             )
@@ -145,7 +146,7 @@ def _breaks(runs: Sequence[Measured]) -> list[str]:
                 f"and the path carried again {one.outage_s:.0f} s after it broke"
             )
         lines.append(
-            f"    {run.cell.pods} pods run {run.run}: {_rate(run.rps)} requests/s, {one.fraction:.2f} of the median"
+            f"    {run.cell.pods} pods run {run.run}: {rate(run.rps)} requests/s, {one.fraction:.2f} of the median"
             f"{after} ({run.place})"
         )
     return [wrapped for line in lines for wrapped in _wrapped(line)]
@@ -200,9 +201,3 @@ def _ratios(runs: Sequence[Measured], full: Mapping[Cell, Ceiling]) -> list[str]
 
 def _path(cell: Cell) -> Path:
     return Path(cell.backend, cell.overlay, " ".join(f"{name}={value}" for name, value in cell.labels))
-
-
-def _rate(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"

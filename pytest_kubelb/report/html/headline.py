@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_kubelb.report.html import ratios, words
+from pytest_kubelb.spelling import rate
 from pytest_kubelb.verdict import ratio, repeatability
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ def _peaks(sheet: Sheet) -> list[str]:
         known = [point for point in sheet.points if point.backend == backend and point.median is not None]
         if known:
             top = max(known, key=lambda point: point.median or 0.0)
-            said.append(f"{backend} peaks at {words.rate(top.median)} req/s ({words.pods(top.pods)}).")
+            said.append(f"{backend} peaks at {rate(top.median)} req/s ({words.pods(top.pods)}).")
     return said
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.report.html import svg, words
 from pytest_kubelb.report.html.scale import Scale, spaced
+from pytest_kubelb.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -188,7 +189,7 @@ def figures_in_words(point: MeasuredPoint) -> str:
     widest = point.widest
     cv = "" if widest is None else f", CV {words.share(widest.judged.cv)}"
     counted = f"{valid} of {words.counted(runs, 'run')} valid{cv}"
-    return f"median {words.rate(point.median)} req/s, {counted}, {point.word}{ceiling_words(point)}"
+    return f"median {rate(point.median)} req/s, {counted}, {point.word}{ceiling_words(point)}"
 
 
 def finite(values: Iterable[float | None]) -> list[float]:

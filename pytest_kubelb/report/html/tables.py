@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.report.html import withheld, words
+from pytest_kubelb.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -63,11 +64,11 @@ def points(sheet: Sheet) -> Table:
 
 def _level(point: MeasuredPoint) -> list[Cell]:
     interval, widest = point.interval, point.widest
-    told = "-" if interval is None else f"{words.rate(interval.low)} to {words.rate(interval.high)}"
+    told = "-" if interval is None else f"{rate(interval.low)} to {rate(interval.high)}"
     cv = widest.judged.cv if widest else None
     return [
         Cell(f"{len(point.valid)}/{len(point.runs)}", len(point.valid)),
-        Cell(words.rate(point.median), point.median),
+        Cell(rate(point.median), point.median),
         Cell(told, None if interval is None else interval.low),
         Cell(words.share(cv), cv),
         Cell(point.word),
@@ -80,8 +81,8 @@ def _spread(point: MeasuredPoint) -> list[Cell]:
     mean = sum(point.rps) / len(point.rps) if point.rps else None
     s_r, tolerance = (judged.s_r, judged.tolerance) if judged else (None, None)
     return [
-        Cell(words.rate(mean), mean),
-        Cell(words.rate(s_r), s_r),
+        Cell(rate(mean), mean),
+        Cell(rate(s_r), s_r),
         Cell(words.share(tolerance, 1), tolerance),
     ]
 

@@ -13,13 +13,6 @@ NOT_KNOWN = "not known"
 _GAP = "\u00a0"  # a number and its unit stay on one line
 
 
-def rate(value: float | None) -> str:
-    """Give requests/s: `163,908`, or `83.4` below a hundred."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if value >= 100 or value == 0 else f"{value:.1f}"
-
-
 def share(value: float | None, digits: int = 2) -> str:
     """Give a fraction as `4.87 %`."""
     return "-" if value is None else f"{100 * value:,.{digits}f}{_GAP}%"
