@@ -9,7 +9,17 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from perf import evidence_figures, figures, gate_figures, gate_speed, repeat_figures, report_figures
+from perf import (
+    evidence_figures,
+    figures,
+    gate_figures,
+    gate_speed,
+    repeat_figures,
+    report_figures,
+    rollout_figures,
+    soak,
+    testbed_figures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -19,6 +29,10 @@ ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = 
     "ssh": figures.ssh_command,
     "ready": figures.lab_ready,
     "scaling": figures.scaling,
+    "doctor": testbed_figures.doctor,
+    "preflight": testbed_figures.preflight,
+    "memory": testbed_figures.memory,
+    "rollout": rollout_figures.rollout,
     "by-hand": figures.through_the_plugin_and_by_hand,
     "duty": figures.duty_cycle,
     "evidence": evidence_figures.figures,
@@ -26,12 +40,15 @@ ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = 
     "report": report_figures.figures,
     "gate": gate_figures.figures,
     "gate-speed": gate_speed.figures,
+    "soak": soak.figures,
 }
+LONG = ("soak",)
+"""Measured only when asked for by name: half an hour, and nothing else should run meanwhile."""
 
 
 def main() -> int:
-    """Print the figures that were asked for, or all; gives 4 for one that does not exist, else 0."""
-    wanted = sys.argv[1:] or list(ALL)
+    """Print the figures that were asked for, or all but the long ones; gives 4 for one that does not exist, else 0."""
+    wanted = sys.argv[1:] or [name for name in ALL if name not in LONG]
     unknown = [name for name in wanted if name not in ALL]
     if unknown:
         print(f"perf: no figure {unknown[0]!r}; there are: {', '.join(ALL)}", file=sys.stderr)

@@ -108,6 +108,10 @@ class Convergence:
         self._on_converged(point, seconds)
         return Target(point, backend.url, HOST_HEADER, self._endpoints)
 
+    def doubt(self) -> None:
+        """Take nothing for granted any more: the next point does every step, as after an error."""
+        self._at = None
+
     def _scale(self, pods: int) -> None:
         self._endpoints = ()
         self._endpoints = self._workload.scale(pods, timeout_s=SCALE_TIMEOUT_S)

@@ -1,11 +1,20 @@
 """The errors this project raises on purpose. Touches nothing.
 
-Every message is one sentence that says what, where, the number or value, what is allowed, and what to do.
+Every message is one sentence that says what, where, the number or value, what is allowed, and what to do. It may quote
+what a host, a file or the cluster said: as text it is printable, of bounded length, and without what looks like a
+secret, whatever that was.
 """
+
+from pytest_kubelb.printable import LONGEST_SENTENCE, printable, shortened
 
 
 class KubelbError(Exception):
     """Base of all errors whose message is meant for the user as it stands."""
+
+    def __str__(self) -> str:
+        from pytest_kubelb.redaction import redacted  # not at every start of pytest
+
+        return shortened(printable(redacted(super().__str__())), LONGEST_SENTENCE)
 
 
 class ConfigError(KubelbError):

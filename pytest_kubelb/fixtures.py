@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections import ChainMap
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,15 +16,20 @@ import pytest
 from pytest_kubelb import stash
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.failures import BROKEN
-from pytest_kubelb.opening import interruptible, inventory_of
+from pytest_kubelb.opening import interruptible, inventory_of, remedy, to_stderr
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_kubelb.cluster.client import Api
     from pytest_kubelb.convergence import Target
-    from pytest_kubelb.holding import HeldTestbed
+    from pytest_kubelb.holding import HeldTestbed, OnEvent
+    from pytest_kubelb.matrix import Point
+    from pytest_kubelb.opening import Interrupts
     from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.report.benchmark_bridge import Benchmark
+    from pytest_kubelb.settings import Settings
     from pytest_kubelb.testbed.hosts import Completed, Hosts
     from pytest_kubelb.testbed.inventory import Inventory
 
@@ -75,17 +80,18 @@ def testbed(
     testbed = Testbed()
     left: KubelbError | None = None
     stack = ExitStack()
-    stack.enter_context(interruptible())
+    interrupts = stack.enter_context(interruptible(lambda line: _tell_through_capture(pytestconfig, line)))
     try:  # around the opening as well: when that is interrupted, nobody else would put it back
         try:
-            testbed.held = _open(pytestconfig, stack)
+            testbed.held = _open(pytestconfig, stack, interrupts)
             _tell_junit(pytestconfig, record_testsuite_property)
         except KubelbError as error:
             testbed.break_(error)
         yield testbed
     finally:
         try:
-            stack.close()
+            with interrupts.deferred():
+                stack.close()
         except KubelbError as error:
             left = error
             log.error(
@@ -102,9 +108,12 @@ def lb_point(request: pytest.FixtureRequest, testbed: Testbed) -> Target:
     Gives the Target: `point`, `url`, `host_header`, `endpoints`. Between points only what differs is changed.
     When a point cannot be provisioned, the testbed counts as broken, and later points are skipped with that cause.
     """
-    held = testbed.in_order()
+    held, point = testbed.in_order(), request.param
+    stash_of_config = request.config.stash
+    if stash.RESUMING in stash_of_config:
+        point = stash_of_config[stash.RESUMING].provisioned(point, stash_of_config[stash.SETTINGS].passes)
     try:
-        return held.convergence.converge(request.param)
+        return held.convergence.converge(point)
     except KubelbError as error:
         testbed.break_(error)
     testbed.in_order()  # outside of the handler, or pytest would show the sentence twice
@@ -122,7 +131,7 @@ def wrk(
     request: pytest.FixtureRequest,
     testbed: Testbed,
     lb_point: Target,
-    benchmark: object,  # noqa: ARG001 - pytest-benchmark shows the runs, so its fixture has to be there
+    benchmark: Benchmark,
 ) -> Wrk:
     """Gives the function that measures the point: it makes the warm-up runs and then the runs. To be called once.
 
@@ -137,11 +146,24 @@ def wrk(
     settings = override(config.stash[stash.SETTINGS], markers)
 
     def measure() -> Series:
+        from pytest_kubelb import recording
+        from pytest_kubelb.record.planned import BEGUN
+        from pytest_kubelb.report import benchmark_bridge
         from pytest_kubelb.series import PointRuns
 
+        item = config.stash[stash.PLANNED][request.node.nodeid].item
+        try:
+            recording.note(config.stash[stash.WRITER], BEGUN, {"item": item})
+        except KubelbError as error:
+            testbed.break_(error)
+            testbed.in_order()
         if keeping := config.stash.get(stash.KEEPING, None):
             keeping.begin(judging.id_of(request.node))
-        series = PointRuns(config, testbed, lb_point, settings).make()
+        try:
+            series = PointRuns(config, testbed, lb_point, settings).make()
+        except KeyboardInterrupt:
+            benchmark_bridge.interrupted(benchmark)
+            raise
         request.node.stash[stash.SERIES] = series
         request.node.stash[stash.OWN_SETTINGS] = settings
         testbed.in_order()
@@ -163,22 +185,44 @@ def sweep(request: pytest.FixtureRequest) -> Callable[[], None]:
     return lambda: sweeping.judge(request.node, backend)
 
 
-def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
+def _tell_through_capture(config: pytest.Config, line: str) -> None:
+    """Print a line to the real standard error, which pytest has put aside; from a signal handler."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        to_stderr(line)
+
+
+def _open(config: pytest.Config, stack: ExitStack, interrupts: Interrupts) -> HeldTestbed:
     """Open the testbed of the session, and its record, on `stack`. Raises KubelbError."""
     settings, points = config.stash[stash.SETTINGS], config.stash[stash.PLAN].each
     # Markers may name others than the settings do.
     tunings = tuple(dict.fromkeys(point.tuning for point in points))
     inventory, facts = stack.enter_context(inventory_of(settings, tunings))
+    interrupts.remedy = remedy(settings, inventory)
 
     # Imported here: the lab imports them while it boots.
     from pytest_kubelb import recording
     from pytest_kubelb.holding import Wanted, hold
     from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.session import new_session
+    from pytest_kubelb.redaction import secrets_of_kubeconfig
 
-    session = new_session(config.rootpath, datetime.now(UTC))
-    writer = recording.begin(session, settings, facts)  # ended after the testbed was put back, by the plugin
-    config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
+    resumed = config.stash.get(stash.RESUMING, None)
+    if resumed is not None:
+        resumed.require_same_testbed(facts)
+        session, writer, holder = resumed.session, config.stash[stash.WRITER], resumed.holder
+    else:
+        session = new_session(config.rootpath, datetime.now(UTC))
+        # Ended after the testbed was put back, by the plugin.
+        writer, holder = (
+            recording.begin(session, settings, facts, config.stash[stash.PLANNED].values()),
+            session.id,
+        )
+        config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
+    secrets = secrets_of_kubeconfig(
+        inventory.cluster.kubeconfig.read_text(encoding="utf-8", errors="replace")
+    )
+    writer.hide(secrets)
     progress = config.stash.get(stash.PROGRESS, None)
     unsupported = config.stash[stash.UNSUPPORTED] = {}
 
@@ -186,6 +230,8 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
         recording.note(writer, name, details)
         if name == "locked" and progress is not None:
             progress.waiting(f"held by {details['by']} since {details['since']}")
+        if name == "preflight":
+            config.stash[stash.PREFLIGHT] = details
         if name == "tuned" and isinstance(cannot := details["unsupported"], dict):
             unsupported[str(details["profile"]), str(details["host"])] = cannot
 
@@ -195,22 +241,41 @@ def _open(config: pytest.Config, stack: ExitStack) -> HeldTestbed:
         found = config.hook.pytest_kubelb_host_facts(config=config, hosts=hosts, names=names)
         return ChainMap(*map(dict, found))
 
-    config.stash[stash.EVIDENCE] = stack.enter_context(JsonLines(session.evidence, "evidence file"))
+    again = resumed is not None and session.evidence.exists()
+    evidence = stack.enter_context(JsonLines(session.evidence, "evidence file", again=again))
+    evidence.hide(secrets)
+    config.stash[stash.EVIDENCE] = evidence
     backends = tuple(dict.fromkeys(point.backend for point in points))
-    wanted = Wanted(session.id, backends, known, tunings, wait=settings.on_locked == "wait")
-    listener = _artifacts(config, session.folder, inventory)
-    held = stack.enter_context(hold(inventory, wanted, on_event, host_facts, listener))
+    wanted = Wanted(holder, backends, known, tunings, wait=settings.on_locked == "wait")
+    listener = _artifacts(config, session.folder, secrets)
+    ready = _preflight(settings, inventory, points, holder, on_event)
+    held = stack.enter_context(hold(inventory, wanted, on_event, host_facts, listener, ready))
+    if resumed is not None:
+        resumed.require_same_testbed(held.facts)
     on_event("testbed", dict(held.facts))
     if settings.baseline is not None:
-        from pytest_kubelb import comparing
+        from pytest_kubelb import resuming
 
-        axes = [point.axes() for point in points]
-        config.stash[stash.COMPARISON] = comparing.compare(settings, config.rootpath, session.record, axes)
+        resuming.compare(config, settings, session.record)
     return held
 
 
+def _preflight(
+    settings: Settings, inventory: Inventory, points: Sequence[Point], session: str, on_event: OnEvent
+) -> Callable[[Hosts, Api], None]:
+    """Give what checks an opened testbed for these points, and nothing where that is off."""
+    if settings.preflight == "off":
+        return lambda hosts, api: None  # noqa: ARG005
+    from pytest_kubelb.preflight.session import require_ready
+    from pytest_kubelb.preflight.wanted import Wanted
+    from pytest_kubelb.testbed.locking import identity_of
+
+    wanted = Wanted.from_points(settings, inventory, points, identity_of(session))
+    return lambda hosts, api: require_ready(hosts, api, wanted, on_event)
+
+
 def _artifacts(
-    config: pytest.Config, folder: Path, inventory: Inventory
+    config: pytest.Config, folder: Path, secrets: Collection[str]
 ) -> Callable[[Completed], None] | None:
     """Get ready to keep artifacts, and give who is to hear of commands on the hosts; None when none are kept."""
     when = config.stash[stash.SETTINGS].artifacts
@@ -218,9 +283,7 @@ def _artifacts(
         return None
     from pytest_kubelb.keeping import Keeping
     from pytest_kubelb.report.artifacts import Artifacts
-    from pytest_kubelb.report.redaction import secrets_of_kubeconfig
 
-    secrets = secrets_of_kubeconfig(inventory.cluster.kubeconfig.read_text(encoding="utf-8"))
     keeping = config.stash[stash.KEEPING] = Keeping(Artifacts(folder, when, secrets=secrets))
     return keeping.heard
 

@@ -18,8 +18,9 @@ from pytest_kubelb.cluster.overlay import Overlay
 from pytest_kubelb.cluster.workload import Workload
 from pytest_kubelb.convergence import Convergence
 from pytest_kubelb.measuring import LoadGenerator
+from pytest_kubelb.testbed import kube_proxy
 from pytest_kubelb.testbed.hosts import Hosts
-from pytest_kubelb.testbed.locking import Lock, locked
+from pytest_kubelb.testbed.locking import Lock, identity_of, locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class HeldTestbed:
     observer: Observer | None
     """None where the inventory wants no evidence."""
     facts: Mapping[str, object]
-    """What `host_facts` gave: JSON values by name."""
+    """What `host_facts` gave, JSON values by name, and as `kube_proxy` its mode on the load balancer."""
     lock: Lock
     """To be checked before and after every run."""
 
@@ -71,17 +72,20 @@ def hold(
     on_event: OnEvent,
     host_facts: Callable[[Hosts, Sequence[str]], Mapping[str, object]] = lambda hosts, names: {},  # noqa: ARG005
     on_command: Callable[[Completed], None] | None = None,
+    require_ready: Callable[[Hosts, Api], None] = lambda hosts, api: None,  # noqa: ARG005
 ) -> Iterator[HeldTestbed]:
     """Open the testbed for what is `wanted`, and put it back at the end.
 
     `host_facts` is asked meanwhile, for the names of the hosts that are used; `on_command` is told, in any thread, of
     every command that ended on a host. Every step of putting back is tried, whatever the others did; raises
-    TestbedError with the first that failed. It is locked against other sessions before anything else is done.
+    TestbedError with the first that failed. It is locked against other sessions before anything else is done, and then
+    `require_ready` may look at it, reading, and raise TestbedError before anything is changed.
     """
     roles = inventory.roles
     used = used_hosts(inventory, wanted.tunings)
     with ExitStack() as stack:
         hosts = stack.enter_context(Hosts(inventory.testbed.ssh_config, used))
+        hosts.tell_reconnects(lambda name: on_event("reconnected", {"host": name}))
         if on_command is not None:
             hosts.listen(on_command)
         lock = stack.enter_context(
@@ -97,29 +101,43 @@ def hold(
             )
         )
         workload = Workload(api, manifest_of(inventory, wanted.session))
-        overlay = Overlay(api)
+        overlay = Overlay(
+            api,
+            inventory.flannel,
+            identity=identity_of(wanted.session),
+            namespace=inventory.cluster.namespace,
+        )
         tuner = Tuner({name: hosts[name] for name in used}, wanted.session, on_event)
         made = {
             name: backends.load(name, wanted.known).on_testbed(inventory, hosts) for name in wanted.backends
         }
-        steps = [tuner.restore, overlay.restore, workload.delete, *(each.clear for each in made.values())]
-        stack.callback(_put_back, steps)
-        with ThreadPoolExecutor(5 + len(made)) as pool:
+        for backend in made.values():
+            backend.session = wanted.session
+        with ThreadPoolExecutor(7 + len(made)) as pool:
+            ready = pool.submit(require_ready, hosts, api)
             free = pool.submit(tuner.refuse_leftovers)
-            facts = pool.submit(host_facts, hosts, used)
+            told = pool.submit(host_facts, hosts, used)
+            mode = pool.submit(kube_proxy.mode, hosts[roles.load_balancer])
             watching = pool.submit(_watch, inventory, hosts, wanted.tunings)
-            free.result()  # before anything is touched
-            deployed = pool.submit(workload.deploy)
             prepared = [pool.submit(backend.prepare) for backend in made.values()]
+            for question in (ready, free):  # before anything is touched, so that there is nothing to put back
+                question.result()
+            steps = [tuner.restore, overlay.restore, workload.delete, *(each.clear for each in made.values())]
+            stack.callback(_put_back, steps)
+            deployed = pool.submit(workload.deploy)
             load = pool.submit(LoadGenerator, hosts[roles.benchmarker], wanted.session).result()
             stack.callback(load.remove)
             for step in (deployed, *prepared):
                 step.result()
+            for backend in made.values():
+                backend.deployed(workload.cluster_ip)
             if (watch := watching.result()) is not None:
                 stack.callback(watch.close)
+        stack.callback(hosts.try_again)
+        facts = {**told.result(), "kube_proxy": mode.result()}
         observer = None
         if watch is not None:
-            observer = _observer(inventory, watch, workload, tuner, facts.result(), on_event)
+            observer = _observer(inventory, watch, workload, tuner, facts, on_event)
 
         def on_converged(point: Point, seconds: Mapping[str, float]) -> None:
             on_event("converged", {"point": point.axes(), **seconds})
@@ -131,7 +149,7 @@ def hold(
             Convergence(hosts[roles.benchmarker], workload, overlay, tune, made, on_converged),
             load,
             observer,
-            facts.result(),
+            facts,
             lock,
         )
 
@@ -146,11 +164,17 @@ def used_hosts(inventory: Inventory, tunings: Sequence[str]) -> tuple[str, ...]:
 
 def manifest_of(inventory: Inventory, session: str) -> Manifest:
     """Give the workload that the inventory describes, owned by `session`."""
+    pods = inventory.workload
     return Manifest(
         session=session.lower(),
         namespace=inventory.cluster.namespace,
-        image=inventory.workload.image,
-        port=inventory.workload.port,
+        image=pods.image,
+        port=pods.port,
+        nodes=inventory.worker_nodes,
+        requests=pods.requests,
+        limits=pods.limits,
+        node_selector=pods.node_selector,
+        tolerations=pods.tolerations,
         service_port=inventory.proxy.port if inventory.proxy else None,
         cluster_ip=inventory.proxy.cluster_ip if inventory.proxy else None,
     )

@@ -5,6 +5,7 @@ Every question may stay without an answer: a tool or a file that is not there le
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # Only what carries traffic from outside counts as a NIC: hardware (it has a device), bonds and VLANs, and not the pods'
@@ -57,6 +58,8 @@ command -v wrk >/dev/null 2>&1 && echo "wrk $(wrk -v 2>&1 | head -n 1)"
 exit 0
 """
 
+_COUNT: Final = re.compile(r"[0-9]{1,15}")
+
 
 def parse(text: str) -> dict[str, object]:
     """Read what `SCRIPT` printed: kernel, cpu, cpus, memory_mib, nics (a sentence each, sorted) and wrk's version.
@@ -72,9 +75,9 @@ def parse(text: str) -> dict[str, object]:
             found["nics"] = nics
         elif name == "nic" and (nic := _nic(value)):
             nics.append(nic)
-        elif name == "cpus" and value.isdecimal():
+        elif name == "cpus" and _COUNT.fullmatch(value):
             found["cpus"] = int(value)
-        elif name == "memory_kib" and value.isdecimal():
+        elif name == "memory_kib" and _COUNT.fullmatch(value):
             found["memory_mib"] = int(value) // 1024
         elif name in ("kernel", "cpu") and value:
             found[name] = value

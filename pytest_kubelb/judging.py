@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_kubelb import stash
+from pytest_kubelb import recording, stash
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.failures import InconclusiveError, RegressionError, RepeatabilityError
 from pytest_kubelb.record.lines import Verdict
+from pytest_kubelb.record.planned import ITEM_FAILED
 from pytest_kubelb.report import benchmark_bridge, junit, terminal
 from pytest_kubelb.verdict import regression, repeatability
 from pytest_kubelb.verdict.regression import Regression
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from pytest_kubelb.settings import Settings
 
 
+_LONGEST_CAUSE: Final = 500
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One judged point: a row of the table."""
@@ -35,6 +40,8 @@ class Outcome:
     repeatability: repeatability.Repeatability
     judgement: Judgement | None
     """Against the baseline; None when the session has none."""
+    kept: bool = False
+    """Its runs are those of the record of the session that is gone on with."""
 
 
 def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
@@ -45,10 +52,14 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     series = item.stash[stash.SERIES]
     settings = item.stash.get(stash.OWN_SETTINGS, item.config.stash[stash.SETTINGS])
     verdict = item.config.hook.pytest_kubelb_judge(config=item.config, series=series)
-    outcome = Outcome(id_of(item), series, verdict, _against_baseline(item.config, series, settings))
+    judged = _against_baseline(item.config, series, settings)
+    outcome = Outcome(id_of(item), series, verdict, judged, kept=item.stash.get(stash.KEPT, False))
     failure = _failure(outcome, settings)
     item.config.stash.setdefault(stash.OUTCOMES, []).append(outcome)
     item.stash[stash.LINE] = terminal.point_line(outcome.id, series, verdict) + _compared(outcome)
+    if outcome.kept:
+        item.stash[stash.LINE] += "  kept from the record"
+        item.user_properties.append(("kubelb_kept_from_record", "true"))
     item.user_properties.extend(junit.properties(series, verdict))
     item.user_properties.extend(junit.comparison_properties(outcome.judgement))
     # `wrk` asks for pytest-benchmark's fixture; a bench of another make may do without it.
@@ -56,7 +67,13 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
         failed = failure is not None or call.excinfo is not None
         benchmark_bridge.export(benchmark, series, failed=failed)
     try:
-        _record(item.config, outcome, failure)
+        broken = _is_broken(item)
+        if not outcome.kept:
+            _record_failure(item, call, broken=broken)
+            _record(item.config, outcome, failure)
+        elif _judges_otherwise(item, outcome, failure):
+            _record(item.config, outcome, failure)
+        item.stash[stash.FINISHED] = not broken
         if failure and call.excinfo is None:
             raise failure
     except (pytest.fail.Exception, KubelbError):
@@ -146,12 +163,40 @@ def _compared(outcome: Outcome) -> str:
     return ""
 
 
+def _is_broken(item: pytest.Item) -> bool:
+    """Tell whether the testbed broke under an item, whose runs then are but a part."""
+    return getattr(getattr(item, "funcargs", {}).get("testbed"), "broken", None) is not None
+
+
+def _record_failure(item: pytest.Item, call: pytest.CallInfo[None], *, broken: bool) -> None:
+    """Record that a bench failed by itself, before its verdict: who goes on with the session has to know."""
+    cause = call.excinfo
+    if (
+        stash.WRITER in item.config.stash
+        and cause is not None
+        and not cause.errisinstance(pytest.skip.Exception)
+    ):
+        said = (str(cause.value).strip().splitlines() or [cause.typename])[0][:_LONGEST_CAUSE]
+        recording.note(item.config.stash[stash.WRITER], ITEM_FAILED, {"sentence": said, "broken": broken})
+
+
 def _record(config: pytest.Config, outcome: Outcome, failure: Failed | None) -> None:
     if stash.WRITER in config.stash:
-        figures = asdict(outcome.repeatability)
-        word = figures.pop("verdict")
-        figures["provisioning"] = outcome.series.samples[-1].provisioning if outcome.series.samples else None
-        if outcome.judgement is not None:
-            figures["against_baseline"] = asdict(outcome.judgement)
-        sentence = None if failure is None else str(failure.msg)
-        config.stash[stash.WRITER].append(Verdict(outcome.series.point, word, figures, sentence))
+        config.stash[stash.WRITER].append(_verdict(outcome, failure))
+
+
+def _judges_otherwise(item: pytest.Item, outcome: Outcome, failure: Failed | None) -> bool:
+    """Tell whether the verdict on what is kept is another than the record has: the tolerance may be another one."""
+    recorded = item.config.stash[stash.RESUMING].kept[item.nodeid].verdict
+    # As the record has it: a tuple is a list there.
+    return json.dumps(recorded.to_json()) != json.dumps(_verdict(outcome, failure).to_json())
+
+
+def _verdict(outcome: Outcome, failure: Failed | None) -> Verdict:
+    figures = asdict(outcome.repeatability)
+    word = figures.pop("verdict")
+    figures["provisioning"] = outcome.series.samples[-1].provisioning if outcome.series.samples else None
+    if outcome.judgement is not None:
+        figures["against_baseline"] = asdict(outcome.judgement)
+    sentence = None if failure is None else str(failure.msg)
+    return Verdict(outcome.series.point, word, figures, sentence)

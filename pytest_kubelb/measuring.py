@@ -1,27 +1,31 @@
 """One run: wrk on the benchmarker, and what becomes of it. Touches the benchmarker.
 
-The Lua report is written once per session into a folder of its own on the benchmarker, and removed with it.
+The Lua report is written once per session into a folder of its own on the benchmarker, and removed with it. The folder
+has an undo journal that says whose it is, so that `kubelb restore` finds it after a crash.
 """
 
 from __future__ import annotations
 
 import re
+import secrets
 import shlex
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.errors import WrkOutputError
+from pytest_kubelb.backends.base import Remote, run_script
+from pytest_kubelb.errors import TestbedError, WrkOutputError
 from pytest_kubelb.load.command import wrk_command
 from pytest_kubelb.load.json_output import parse_json_output, report_script
 from pytest_kubelb.record.sample import Sample
+from pytest_kubelb.testbed import journal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_kubelb.convergence import Target
-    from pytest_kubelb.errors import TestbedError
     from pytest_kubelb.settings import Settings
     from pytest_kubelb.testbed.hosts import Completed, Host
+    from pytest_kubelb.testbed.journal import Journal
 
 GRACE_S = 30
 """How much longer than its duration wrk may take before it is killed."""
@@ -29,11 +33,10 @@ GRACE_S = 30
 # The benchmarker's own clock says how long wrk took; a stall hides in a mean, not in the wall time.
 # `times` prints the CPU time of the shell and, on its second line, that of the processes it waited for: wrk's own.
 _STAMPED = 'date +%s.%N >&2; "$@"; code=$?; date +%s.%N >&2; times >&2; exit $code'
-_CHILDREN = r"(\d+)m([\d.]+)s (\d+)m([\d.]+)s"
-_PREPARE = (
-    'command -v wrk >/dev/null || { echo "wrk is not installed" >&2; exit 1; }; '
-    'umask 077 && folder=$(mktemp -d "/tmp/kubelb.$1.XXXXXX") && cat >"$folder/report.lua" && echo "$folder"'
-)
+_MINUTES = r"([0-9]{1,9})m([0-9]{1,2}\.[0-9]{1,9})s"
+_CHILDREN = re.compile(f"{_MINUTES} {_MINUTES}")
+_STAMP = re.compile(r"[0-9]{1,11}(?:\.[0-9]{1,9})?")
+_FOLDER = re.compile(rf"{re.escape(journal.LOAD_FOLDERS)}([A-Za-z0-9._-]+)\.[0-9a-f]{{8}}", re.ASCII)
 
 
 class LoadGenerator:
@@ -43,8 +46,9 @@ class LoadGenerator:
         self._host = benchmarker
         self.printed: Completed | None = None
         """What the last run printed."""
-        prepared = benchmarker.run(["sh", "-c", _PREPARE, "sh", session], input=report_script())
-        self._folder = prepared.stdout.strip()
+        self._folder = f"{journal.LOAD_FOLDERS}{session}.{secrets.token_hex(4)}"
+        left = journal.opened(session, journal.LOAD, benchmarker.name, {"folder": self._folder})
+        run_script(benchmarker, _prepare(left, self._folder), stdin=journal.encode(left) + report_script())
 
     def remove(self) -> None:
         """Take our folder away from the benchmarker."""
@@ -71,6 +75,46 @@ class LoadGenerator:
         )
         self.printed = completed
         return _sample(target, argv, started, completed, limit_s=limit_s, number=number, warmup=warmup)
+
+
+def _prepare(left: Journal, folder: str) -> list[str]:
+    """Give the script lines that make the folder, with the journal and the report from their stdin, or nothing."""
+    quoted = shlex.quote(folder)
+    fail = f"{{ echo 'the folder {folder} cannot be written' >&2; rm -rf -- {quoted}; exit 1; }}"
+    return [
+        'command -v wrk >/dev/null || { echo "wrk is not installed" >&2; exit 1; }',
+        journal.NAMESPACE_LINE,
+        "umask 077",
+        f"mkdir -- {quoted}",
+        f"IFS= read -r journal && printf '%s\\n' \"$journal\" >{quoted}/{journal.file_name(left)} || {fail}",
+        f"cat >{quoted}/report.lua || {fail}",
+    ]
+
+
+def put_back(benchmarker: Remote, left: Journal) -> tuple[str, ...]:
+    """Take away the folder that a session left, and end its wrk where that runs on; what was put back, a line each.
+
+    Raises TestbedError when the journal names no folder of that session.
+    """
+    folder = left.payload.get("folder")
+    found = _FOLDER.fullmatch(folder) if isinstance(folder, str) else None
+    if found is None or found[1] != left.session:
+        raise TestbedError(
+            f"host {benchmarker.name}: the journal of {journal.label(left)} names the folder {folder!r}, which is no"
+            " folder of it; see what wrote it, and remove it by hand"
+        )
+    quoted = shlex.quote(found[0])
+    # Letters in brackets: the pattern does not match the command line that it is on.
+    pattern = re.sub(r"[^A-Za-z0-9/-]", lambda other: f"[{other[0]}]", f"{found[0]}/report.lua")
+    run_script(
+        benchmarker,
+        [
+            f"if [ ! -O {quoted} ] || [ -L {quoted} ]; then exit 0; fi",
+            f'pkill -u "$(id -u)" -f {shlex.quote(pattern)} 2>/dev/null || :',
+            f"rm -r -- {quoted}",
+        ],
+    )
+    return (f"folder {folder} removed",)
 
 
 def lost(target: Target, cause: TestbedError, *, number: int) -> Sample:
@@ -137,13 +181,12 @@ def _times(completed: Completed) -> tuple[float, float | None, str]:
     """Give wrk's wall time, its CPU time, and what it said; without two stamps the wall time is our own measure."""
     lines = completed.stderr.strip().splitlines()
     cpu_s = None
-    if len(lines) > 2 and (spent := re.fullmatch(_CHILDREN, lines[-1])):
+    if len(lines) > 2 and (spent := _CHILDREN.fullmatch(lines[-1])):
         minutes, seconds, system_minutes, system_seconds = map(float, spent.groups())
         cpu_s = round((minutes + system_minutes) * 60 + seconds + system_seconds, 3)
         del lines[-2:]
-    try:
-        wall_s = round(float(lines[-1]) - float(lines[0]), 6)
-    except (IndexError, ValueError):
+    if len(lines) < 2 or not (_STAMP.fullmatch(lines[0]) and _STAMP.fullmatch(lines[-1])):
         return completed.elapsed_s, cpu_s, " ".join(lines)[:300]
+    wall_s = round(float(lines[-1]) - float(lines[0]), 6)
     # A clock that was set meanwhile can make it negative, which no record may hold.
     return wall_s if wall_s >= 0 else completed.elapsed_s, cpu_s, " ".join(lines[1:-1])[:300]

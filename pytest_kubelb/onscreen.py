@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pytest_kubelb import selection, stash
-from pytest_kubelb.report import live_line
+from pytest_kubelb.failures import BROKEN
+from pytest_kubelb.report import benchmark_bridge, live_line, resume_text
 from pytest_kubelb.report.progress import Progress
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def register(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
     """Show what becomes of `items` while they run; does nothing without pytest's terminal plugin."""
     if not config.pluginmanager.hasplugin("terminalreporter"):
         return
-    ours = [item.nodeid for item in items if selection.point_of(item)]
+    benchmark_bridge.show_rates_only(config, items)
+    kept = selection.kept_from_record(config)
+    ours = [item.nodeid for item in items if selection.point_of(item) and item.nodeid not in kept]
     line = live_line.LiveLine(config) if live_line.wanted(config) else None
     config.stash[stash.PROGRESS] = Progress(config.stash[stash.PLAN].steps, line)
     config.pluginmanager.register(OnScreen(config, ours), "kubelb-onscreen")
@@ -39,16 +42,19 @@ class OnScreen:
         self._progress = config.stash[stash.PROGRESS]
         self._steps = {nodeid: index for index, nodeid in enumerate(ours)}
         self._unmeasured = dict.fromkeys(ours, _NOT_REACHED)
+        self._left = dict.fromkeys(ours)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Follow an item of ours; print one line when its point is finished, except with -qq."""
-        if item.nodeid not in self._steps:
-            return (yield)
+        is_step = item.nodeid in self._steps
         try:
             return (yield)
         finally:
-            self._progress.point_finished()
+            if is_step:
+                self._progress.point_finished()
+            if item.stash.get(stash.FINISHED, False):
+                self._left.pop(item.nodeid, None)
             if stash.LINE in item.stash:
                 self._unmeasured.pop(item.nodeid, None)
                 self._print(item.stash[stash.LINE])
@@ -80,8 +86,11 @@ class OnScreen:
             return
         if report.passed and report.when == "call":
             self._unmeasured.pop(report.nodeid)
+            self._left.pop(report.nodeid, None)
         elif report.skipped and isinstance(report.longrepr, tuple):
             self._unmeasured[report.nodeid] = report.longrepr[2].removeprefix("Skipped: ")
+            if not self._unmeasured[report.nodeid].startswith(BROKEN):
+                self._left.pop(report.nodeid, None)
         elif report.failed:
             self._unmeasured[report.nodeid] = "it failed before its runs were made, as said above"
 
@@ -107,6 +116,10 @@ class OnScreen:
             ids = {nodeid: plan.steps[index].measurement.id for nodeid, index in self._steps.items()}
             missing = [(ids[nodeid], reason) for nodeid, reason in self._unmeasured.items()]
             summary.show(terminalreporter, self._config, missing)
+            if self._left and stash.RECORD in self._config.stash:
+                session = self._config.stash[stash.RECORD].parent.name
+                words = self._config.invocation_params.args
+                terminalreporter.write_line(resume_text.how_to_resume(len(self._left), words, session))
         if stash.UNWRITTEN in self._config.stash:
             terminalreporter.write_line(self._config.stash[stash.UNWRITTEN], red=True)
 

@@ -5,12 +5,14 @@ Touches the lab it starts, and the process's signal handlers.
 
 from __future__ import annotations
 
+import os
+import shlex
 import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pytest_kubelb.settings import Settings
     from pytest_kubelb.testbed.inventory import Inventory
@@ -50,20 +52,76 @@ def inventory_of(
         yield inventory.load(lab.inventory), {"lab_kernel": lab.facts.kernel, "lab_boot_s": lab.facts.boot_s}
 
 
+def remedy(settings: Settings, inventory: Inventory) -> str:
+    """Give what is to be done where `inventory` could not be put back: nothing in a lab that ends with its session."""
+    if settings.embedded_lab:
+        from pytest_kubelb.lab import launch
+
+        if inventory.file.parent.name != launch.BY_HAND:
+            return "its lab ends with it, and nothing else was changed"
+    return f"put the testbed back with `kubelb restore --inventory {shlex.quote(str(inventory.file.absolute()))}`"
+
+
+def to_stderr(line: str) -> None:
+    """Print a line from a signal handler, whatever Python's own buffers are in the midst of."""
+    os.write(2, f"\n{line}\n".encode(errors="replace"))
+
+
+class Interrupts:
+    """What signals have asked of this process while it holds a testbed."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.remedy = "nothing of a testbed had been changed yet"
+        """What to do after a session that was stopped before it could put the testbed back."""
+        self._tell = tell
+        self._heard = 0
+        self._later: str | None = None
+        self._is_deferred = False
+
+    @contextmanager
+    def deferred(self) -> Iterator[None]:
+        """Let the first signal wait for the end of this block, in which the testbed is put back."""
+        self._is_deferred = True
+        try:
+            yield
+        finally:
+            self._is_deferred = False
+        if self._later is not None:
+            raise KeyboardInterrupt(self._later)
+
+    def heed(self, number: int, _frame: object) -> None:
+        """Handle a signal: the first one ends the session in order, the second one at once.
+
+        A terminal that is closed may hang up twice, and a service manager sends SIGHUP behind SIGTERM: a hang-up is
+        never the second wish.
+        """
+        name = signal.Signals(number).name
+        if self._heard and number == signal.SIGHUP:
+            return
+        self._heard += 1
+        if self._heard > 1:
+            self._tell(f"kubelb: stopped by a second signal ({name}): {self.remedy}")
+            os._exit(128 + number)  # threads that wait for a host would hold up any other end
+        if not self._is_deferred:
+            raise KeyboardInterrupt(name)
+        self._later = name
+        self._tell(f"kubelb: {name}: the testbed is being put back; a second signal stops that at once")
+
+
 @contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, which puts everything back on its way out.
+def interruptible(tell: Callable[[str], None] = to_stderr) -> Iterator[Interrupts]:
+    """Turn SIGINT, SIGTERM and SIGHUP into KeyboardInterrupt, which puts everything back on its way out.
 
-    A signal that is ignored, as nohup does with SIGHUP, stays ignored.
+    A second one ends the process at once, after a line that says how to put the testbed back; `tell` shows it. A signal
+    that is ignored, as nohup does with SIGHUP, stays ignored, and a handler of SIGINT that is not Python's own stays.
     """
-
-    def interrupt(number: int, _frame: object) -> None:
-        raise KeyboardInterrupt(signal.Signals(number).name)
-
+    interrupts = Interrupts(tell)
     heeded = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in heeded}
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        heeded.append(signal.SIGINT)
+    before = {number: signal.signal(number, interrupts.heed) for number in heeded}
     try:
-        yield
+        yield interrupts
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

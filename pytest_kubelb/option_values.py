@@ -18,6 +18,7 @@ OVERLAYS = ("vxlan", "host-gw")
 ORDERS = ("paired", "block", "random")
 LAB_KERNELS = ("auto", "host", "uml", "qemu")
 PASS_OR_FAIL = ("pass", "fail")
+ON_OR_OFF = ("on", "off")
 FAIL_OR_WAIT = ("fail", "wait")
 AUTO = "auto"
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_kubelb.option_values import (
     FAIL_OR_WAIT,
     LAB_KERNELS,
+    ON_OR_OFF,
     ORDERS,
     PASS_OR_FAIL,
     one_of,
@@ -48,6 +49,8 @@ class Option:
     help: str
     metavar: str | None = None
     """None for a flag."""
+    bare: str | None = None
+    """The value when the command line names the option without one; None where it needs one."""
     in_inventory: bool = True
     """May stand in an inventory's `[defaults]`: it is about the testbed, not about one session."""
 
@@ -225,6 +228,25 @@ OPTIONS = (
         "Fail, or wait for its end, when another session holds the testbed; who that is is told either way. "
         "Default: fail.",
         metavar="WORD",
+    ),
+    Option(
+        "preflight",
+        one_of(*ON_OR_OFF),
+        "on",
+        "Check the testbed as kubelb doctor does before anything is touched, and end when a check fails (on), or "
+        "measure all the same (off). Default: on.",
+        metavar="WORD",
+    ),
+    Option(
+        "resume",
+        plain_words,
+        None,
+        "Go on with this session where it stopped: an id (20261123T072210Z-3f9c), the start of one, a tag; latest, "
+        "or no value, is the newest that has something left). Points that were finished are kept from its record, one "
+        "that was cut off is measured anew; how runs are made has to be as it was. Default: a new session.",
+        metavar="SESSION",
+        bare="latest",
+        in_inventory=False,
     ),
     Option(
         "json",

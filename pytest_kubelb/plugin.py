@@ -30,7 +30,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         if option.metavar is None:
             group.addoption(option.flag, dest=option.ini, action="store_const", const="true", help=text)
         else:
-            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, help=text)
+            bare: dict[str, str] = {"nargs": "?", "const": option.bare} if option.bare else {}
+            group.addoption(option.flag, dest=option.ini, metavar=option.metavar, help=text, **bare)
         parser.addini(option.ini, f"{option.help} (as {option.flag})", default=None)
 
 
@@ -142,6 +143,10 @@ def pytest_collection_modifyitems(
         from pytest_kubelb import onscreen
 
         onscreen.register(config, items)
+        if stash.RESUMING in config.stash:
+            from pytest_kubelb import kept_items
+
+            config.pluginmanager.register(kept_items.KeptItems(config), "kubelb-kept-items")
     return result
 
 
@@ -153,9 +158,15 @@ def pytest_report_collectionfinish(config: pytest.Config) -> list[str]:
     from pytest_kubelb.report import plan
 
     width, planned = config.get_terminal_writer().fullwidth, config.stash[stash.PLAN]
+    resuming = config.stash.get(stash.RESUMING, None)
     return [
         *_settings_lines(config),
-        *(plan.lines(planned, width) if _only_plan(config) else plan.summary(planned)),
+        *(plan.kept(resuming, config.stash[stash.PLANNED]) if resuming else []),
+        *(
+            plan.lines(planned, width, is_resumed=resuming is not None)
+            if _only_plan(config)
+            else plan.summary(planned)
+        ),
         *opening.lab_lines(config.stash[stash.SETTINGS], (point.tuning for point in planned.each)),
     ]
 
@@ -213,6 +224,10 @@ def _settings(config: pytest.Config) -> Settings:
 
         config.stash[stash.BACKENDS] = sources.backends(config)
         config.stash[stash.SETTINGS] = sources.resolve(config, config.stash[stash.BACKENDS])
+        if config.stash[stash.SETTINGS].resume is not None:
+            from pytest_kubelb import resuming
+
+            resuming.choose(config)
     return config.stash[stash.SETTINGS]
 
 

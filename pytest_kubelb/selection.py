@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from pytest_kubelb import matrix, stash
 from pytest_kubelb.errors import ConfigError, KubelbError
+from pytest_kubelb.record.planned import Planned
 from pytest_kubelb.settings import override
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import pytest
 
     from pytest_kubelb.matrix import Measurement, Point
+    from pytest_kubelb.record.resumable import Finished
 
 
 def point_of(item: pytest.Item) -> Point | None:
@@ -60,13 +62,15 @@ def order(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 
 def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
-    """Plan the items that are ours.
+    """Plan the items that are ours, but for those that are kept from the record of a session that is gone on with.
 
-    Raises ConfigError for a bad marker on a single parameter set, and for what wrk would refuse at a point.
+    Raises ConfigError for a bad marker on a single parameter set, for what wrk would refuse at a point, and for what
+    the session that is gone on with did not plan.
     """
     from pytest_kubelb.load.command import check_connections
 
-    measurements: list[Measurement] = []
+    measurements: dict[str, Measurement] = {}
+    planned: dict[str, Planned] = {}
     for item in items:
         if point := point_of(item):
             markers = [(mark.args, mark.kwargs) for mark in item.iter_markers("kubelb")]
@@ -74,8 +78,36 @@ def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
             check_connections(own.connections.at(point.pods), own.threads)
             callspec = getattr(item, "callspec", None)
             label = callspec.id if callspec else item.name
-            measurements.append(matrix.Measurement(point, own.runs, own.fewest_warmups, own.duration, label))
-    return matrix.plan(measurements)
+            made = matrix.Measurement(point, own.runs, own.fewest_warmups, own.duration, label)
+            measurements[item.nodeid] = made
+            planned[item.nodeid] = _planned(item, made)
+    config.stash[stash.PLANNED] = planned
+    if stash.RESUMING in config.stash:
+        from pytest_kubelb import resuming
+
+        resuming.keep(config, planned)
+    kept = kept_from_record(config)
+    return matrix.plan([made for nodeid, made in measurements.items() if nodeid not in kept])
+
+
+def kept_from_record(config: pytest.Config) -> Mapping[str, Finished]:
+    """Give the items that are not measured, by node id, since the session that is gone on with has measured them."""
+    return config.stash[stash.RESUMING].kept if stash.RESUMING in config.stash else {}
+
+
+def _planned(item: pytest.Item, made: Measurement) -> Planned:
+    point, callspec = made.point, getattr(item, "callspec", None)
+    # A point's id depends on which others are selected; what else tells items of one bench apart does not.
+    others = (
+        {name: index for name, index in callspec.indices.items() if name != "lb_point"} if callspec else {}
+    )
+    bench = item.nodeid.removesuffix(f"[{callspec.id}]") if callspec else item.nodeid
+    at = ",".join(
+        f"{name}={value}" for name, value in {**point.axes(), "pass": point.provisioning, **others}.items()
+    )
+    return Planned(
+        f"{bench}[{at}]", made.id, point.axes(), point.provisioning, made.runs, made.warmup, made.duration_s
+    )
 
 
 def _visit(config: pytest.Config, selected: set[Point]) -> dict[Point, int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb import judging, sampling, stash
 from pytest_kubelb.errors import KubelbError, TestbedError
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pytest_kubelb.convergence import Target
     from pytest_kubelb.fixtures import Testbed
     from pytest_kubelb.settings import Settings
+
+
+_PROVISIONED: Final = frozenset({"errors", "pods_changed", "route_changed", "stalled"})
+"""Signals that what the point was made of may be there no more, beside those of the path."""
 
 
 class PointRuns:
@@ -89,6 +93,12 @@ class PointRuns:
             return replace(made, sample=replace(made.sample, validity="failed", reason=str(error)))
         return made
 
+    def _doubt_after(self, sample: Sample) -> None:
+        """Have the next point made from the ground up where this run gives reason to."""
+        held = self._testbed.held
+        if held is not None and self._testbed.broken is None and _may_have_come_apart(sample):
+            held.convergence.doubt()
+
     def _run(self, target: Target, index: int, warmup: bool) -> Sample | None:
         if self._testbed.broken:
             return None
@@ -111,6 +121,7 @@ class PointRuns:
             self._testbed.break_(error)
             made = Observed(lost(target, error, number=index), None)
         made = self._still_ours(made)
+        self._doubt_after(made.sample)
         if self._keeping:
             self._keeping.run(made, held.load.printed)
         try:
@@ -122,3 +133,11 @@ class PointRuns:
         if self._progress:
             self._progress.run_finished(made.sample)
         return made.sample
+
+
+def _may_have_come_apart(sample: Sample) -> bool:
+    """Tell whether the run gives reason to make the next point from the ground up: pods or tables may have changed."""
+    return sample.validity == "failed" or any(
+        each.effect != "none" and (each.kind == "path" or each.signal in _PROVISIONED)
+        for each in sample.findings
+    )

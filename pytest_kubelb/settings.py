@@ -76,6 +76,10 @@ class Settings:
     order: str
     order_seed: int
     on_locked: str
+    preflight: str
+    """`on` or `off`."""
+    resume: str | None
+    """The session to go on with, as it was asked for; None is a new one."""
     json: Path | None
     markdown: Path | None
     html: Path | None

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from pytest_kubelb.keeping import Keeping
     from pytest_kubelb.matrix import Plan, Point
     from pytest_kubelb.record.appending import JsonLines
+    from pytest_kubelb.record.planned import Planned
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.record.writer import RecordWriter
     from pytest_kubelb.report.progress import Progress
+    from pytest_kubelb.resuming import Resuming
     from pytest_kubelb.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
@@ -40,6 +42,8 @@ PROGRESS: pytest.StashKey[Progress] = pytest.StashKey()
 """config: told of every run and point, and shows them; absent where nothing is shown."""
 UNSUPPORTED: pytest.StashKey[dict[tuple[str, str], Mapping[str, str]]] = pytest.StashKey()
 """config: tuning profile and host -> its knobs that this host cannot do, name -> reason; set by the same fixture."""
+PREFLIGHT: pytest.StashKey[Mapping[str, object]] = pytest.StashKey()
+"""config: what the preflight found, as its event has it, set by the same fixture; absent without one."""
 KEEPING: pytest.StashKey[Keeping] = pytest.StashKey()
 """config: what keeps the artifacts of points, set by the same fixture; absent when none are kept."""
 OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
@@ -48,6 +52,10 @@ COMPARISON: pytest.StashKey[Comparison] = pytest.StashKey()
 """config: the baseline of the session, and what may be compared with it; absent without --kubelb-baseline."""
 SWEEPS: pytest.StashKey[list[str]] = pytest.StashKey()
 """config: the verdict on each backend's whole sweep, as a sentence."""
+PLANNED: pytest.StashKey[Mapping[str, Planned]] = pytest.StashKey()
+"""config: node id -> what is measured by every selected item of ours, also those that are kept from a record."""
+RESUMING: pytest.StashKey[Resuming] = pytest.StashKey()
+"""config: the session that is gone on with; absent in a new one."""
 SHOWN: pytest.StashKey[bool] = pytest.StashKey()
 """config: the effective settings have been printed."""
 UNWRITTEN: pytest.StashKey[str] = pytest.StashKey()
@@ -56,5 +64,9 @@ SERIES: pytest.StashKey[Series] = pytest.StashKey()
 """item: the runs of its point, set by the fixture `wrk`."""
 OWN_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
 """item: the settings with its markers applied, set with its runs."""
+KEPT: pytest.StashKey[bool] = pytest.StashKey()
+"""item: its runs are those of the record of the session that is gone on with."""
+FINISHED: pytest.StashKey[bool] = pytest.StashKey()
+"""item: its verdict is in the record, and it need not be measured again."""
 LINE: pytest.StashKey[str] = pytest.StashKey()
 """item: the line that is printed when its point is finished."""

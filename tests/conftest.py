@@ -4,11 +4,14 @@ import os
 
 from hypothesis import settings
 
+from tests import own_run
+
 # On GitHub, sessions that tests start would write into the summary of the step that runs them.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
-# Sessions that tests start are no workers, whatever runs the tests themselves.
-os.environ.pop("PYTEST_XDIST_WORKER", None)
+# Sessions that tests start are no workers, whatever runs the tests themselves; a worker's labs are its own.
+if os.environ.pop("PYTEST_XDIST_WORKER", None):
+    own_run.enter()
 
 # Machines that run tests are shared: how long an example takes says nothing about it.
 settings.register_profile("kubelb", deadline=None)

@@ -155,6 +155,7 @@ def test_up_says_how_to_reach_the_lab(up: subprocess.CompletedProcess[str]) -> N
     assert (up.returncode, up.stderr) == (0, "")
     first, *files = up.stdout.splitlines()
     assert re.fullmatch(r"the lab is up after \d+\.\d s; load balancer on kernel: (host|uml)", first)
+    assert files.pop().startswith("  control plane  ")
     assert files == [
         "  inventory   /run/kubelb/default/inventory.toml",
         "  ssh         ssh -F /run/kubelb/default/ssh_config k12",

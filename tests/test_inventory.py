@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_kubelb.cluster.flannel import AS_PUBLISHED, Flannel
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.settings import packaged_inventory
 from pytest_kubelb.testbed.inventory import IpvsSpec, ProxySpec, load
@@ -25,6 +26,30 @@ def write(folder: Path, text: str) -> Path:
     file = folder / "kubelb.toml"
     file.write_text(text)
     return file
+
+
+def test_a_load_balancer_that_others_program_has_no_scheduler_of_ours(tmp_path: Path) -> None:
+    file = tmp_path / "kubelb.toml"
+    external = {"backends.ipvs.external": True}
+    file.write_text(LAB)
+    with pytest.raises(
+        ConfigError, match=r"backends\.ipvs\.scheduler is set beside external = true: allowed is nothing"
+    ):
+        load(file, overrides=external)
+    file.write_text(re.sub(r"^(scheduler|forwarding) = .*$", "", LAB, flags=re.MULTILINE))
+    ipvs = load(file, overrides=external).ipvs
+    assert ipvs is not None
+    assert (ipvs.external, ipvs.vip, ipvs.port) == (True, "192.168.0.111", 8888)
+    with pytest.raises(ConfigError, match=r"backends\.ipvs\.external is 'yes': allowed is true or false"):
+        load(file, overrides={"backends.ipvs.external": "yes"})
+
+
+def test_without_a_cluster_ip_the_cluster_chooses_it(tmp_path: Path) -> None:
+    file = tmp_path / "kubelb.toml"
+    file.write_text(re.sub(r"^cluster_ip = .*$", "", LAB, flags=re.MULTILINE))
+    proxy = load(file).proxy
+    assert proxy is not None
+    assert proxy.cluster_ip is None
 
 
 def test_the_packaged_inventory_is_the_seeds_testbed(tmp_path: Path) -> None:
@@ -58,6 +83,15 @@ def test_a_value_that_is_given_beside_the_file_is_read_in_place_of_the_files(tmp
             write(tmp_path, f"workload = 'nginx'\n{without_section}"),
             overrides={"workload.image": "nginx:1.27"},
         )
+
+
+def test_what_a_cluster_calls_otherwise_is_read(tmp_path: Path) -> None:
+    added = '[cluster.nodes]\nk05 = "five.example.org"\n[overlay]\nnamespace = "kube-system"\n[workload]'
+    inventory = load(write(tmp_path, LAB.replace("[workload]", added)))
+    assert inventory.worker_nodes[:2] == ("five.example.org", "k06")
+    assert inventory.flannel == Flannel("kube-system", "kube-flannel-cfg", "kube-flannel-ds")
+    assert load(write(tmp_path, LAB)).flannel == AS_PUBLISHED
+    assert not inventory.cluster.create_namespace
 
 
 def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) -> None:
@@ -96,6 +130,37 @@ def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) 
         ('"k06"', "6", "roles.workers[1] is 6: allowed is a list of different hosts"),
         ('name = "lab"', 'name = " "', "testbed.name is ' ': allowed is a name"),
         ('"kubeconfig"', '"~nobody-here/x"', "cluster.kubeconfig is '~nobody-here/x': allowed is the path"),
+        (
+            'namespace = "kubelb"',
+            'namespace = "Kube_lb"',
+            "cluster.namespace is 'Kube_lb': allowed is the name of a",
+        ),
+        (
+            'namespace = "kubelb"',
+            "create_namespace = 1",
+            "cluster.create_namespace is 1: allowed is true or false",
+        ),
+        (
+            "[workload]",
+            '[cluster.nodes]\nk99 = "a"\n[workload]',
+            "cluster.nodes.k99 is an unknown key (did you mean k",
+        ),
+        (
+            "[workload]",
+            '[cluster.nodes]\nk05 = "A b"\n[workload]',
+            "cluster.nodes.k05 is 'A b': allowed is the name",
+        ),
+        (
+            "[workload]",
+            '[overlay]\nname = "a"\n[workload]',
+            "overlay.name is an unknown key (did you mean namespace?)",
+        ),
+        (
+            "[workload]",
+            '[overlay]\nconfig_map = "-"\n[workload]',
+            "overlay.config_map is '-': allowed is the name of",
+        ),
+        ('"nginx:1.22"', '"nginx"', "workload.image is 'nginx': allowed is an image with a tag or a digest"),
         ('[testbed]\nname = "lab"', "testbed = 1\n[x]", "x is an unknown key"),
     ],
 )

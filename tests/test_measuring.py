@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from pytest_kubelb import measuring
+from pytest_kubelb.backends.base import run_script
 from pytest_kubelb.convergence import Target
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.load.command import Connections
@@ -21,6 +23,7 @@ from pytest_kubelb.load.json_output import BEGIN, END
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.measuring import LoadGenerator, lost
 from pytest_kubelb.record.sample import Sample
+from pytest_kubelb.testbed import journal
 from tests.load import conftest as load
 from tests.local_host import LocalHost
 
@@ -66,7 +69,7 @@ def bin_folder(tmp_path: Path) -> Path:
     """A folder with all the programs that a run needs, but wrk: to be the whole PATH."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for program in ("cat", "date", "mktemp", "rm", "sh", "timeout", "sleep"):
+    for program in ("cat", "date", "mkdir", "readlink", "rm", "sh", "timeout", "sleep"):
         (folder / program).symlink_to(cast("str", shutil.which(program)))
     return folder
 
@@ -240,8 +243,57 @@ def test_the_folder_on_the_benchmarker_is_private_and_remove_takes_it_away(tmp_p
     generator = LoadGenerator(LocalHost(), tmp_path.name)
     (folder,) = folders(tmp_path.name)
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert [entry.name for entry in folder.iterdir()] == ["report.lua"]
+    assert sorted(entry.name.partition("-")[0] for entry in folder.iterdir()) == ["load", "report.lua"]
     generator.remove()
+    assert folders(tmp_path.name) == []
+
+
+def left_here(session: str) -> list[journal.Journal]:
+    """Give the journals of a session on this machine."""
+    lines = run_script(LocalHost(), [journal.NAMESPACE_LINE, *journal.LIST_LINES]).splitlines()[1:]
+    return [left for left in journal.parse_listing(lines).journals if left.session == session]
+
+
+def test_after_a_crash_the_folder_is_found_by_its_journal_and_taken_away_with_its_wrk(tmp_path: Path) -> None:
+    LoadGenerator(LocalHost(), tmp_path.name)
+    (left,) = left_here(tmp_path.name)
+    assert (left.kind, left.host) == (journal.LOAD, "here")
+    (folder,) = folders(tmp_path.name)
+    with subprocess.Popen(["sh", "-c", "sleep 60 & wait", "wrk", f"{folder}/report.lua"]) as wrk:
+        assert measuring.put_back(LocalHost(), left) == (f"folder {folder} removed",)
+        assert wrk.wait(10) == -signal.SIGTERM
+    assert folders(tmp_path.name) == []
+    measuring.put_back(LocalHost(), left)  # and again
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["/", "@s-1.00000000/..", "@s-2.00000000", "@s-1.x", "@s-1.$(id)", 1],
+)
+def test_a_journal_that_names_no_folder_of_its_session_is_not_believed(folder: object) -> None:
+    named = folder.replace("@", journal.LOAD_FOLDERS) if isinstance(folder, str) else folder
+    left = journal.opened("s-1", journal.LOAD, "here", {"folder": named})
+    with pytest.raises(TestbedError, match="which is no folder of it"):
+        measuring.put_back(LocalHost(), left)
+
+
+def test_what_somebody_else_has_put_under_that_name_is_left_alone(tmp_path: Path) -> None:
+    place = Path("/tmp/kubelb.s-1.00000000")  # noqa: S108 - where they are made
+    place.symlink_to(tmp_path)
+    try:
+        measuring.put_back(LocalHost(), journal.opened("s-1", journal.LOAD, "here", {"folder": str(place)}))
+        assert place.is_symlink()
+        assert tmp_path.is_dir()
+    finally:
+        place.unlink()
+
+
+def test_a_folder_that_cannot_be_filled_is_not_left(tmp_path: Path, bin_folder: Path) -> None:
+    write_program(bin_folder / "wrk", "exit 0")
+    (bin_folder / "cat").unlink()
+    write_program(bin_folder / "cat", "exit 1")
+    with pytest.raises(TestbedError, match=r"the folder /tmp/kubelb\..* cannot be written"):
+        LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name)
     assert folders(tmp_path.name) == []
 
 

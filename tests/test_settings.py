@@ -33,7 +33,7 @@ def own_inventory(folder: Path, defaults: str = "") -> Path:
     file.write_text(
         '[testbed]\nname = "rack"\nssh_config = "ssh_config"\n'
         '[roles]\ncontrol_plane = ["a"]\nworkers = ["b"]\nload_balancer = "c"\nbenchmarker = "d"\n'
-        '[cluster]\nkubeconfig = "kubeconfig"\n[workload]\nimage = "nginx"\nport = 80\n'
+        '[cluster]\nkubeconfig = "kubeconfig"\n[workload]\nimage = "nginx:1.27"\nport = 80\n'
         f'[backends.ipvs]\nvip = "10.0.0.1"\nport = 80\n[defaults]\n{defaults}\n'
     )
     return file

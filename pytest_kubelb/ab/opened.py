@@ -22,7 +22,7 @@ from pytest_kubelb.holding import manifest_of
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
-from pytest_kubelb.testbed.locking import locked
+from pytest_kubelb.testbed.locking import identity_of, locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ class _Parts:
     def _pods(self, side: Side, pods: int, overlay: str) -> tuple[Workload, tuple[Endpoint, ...]]:
         cluster = (side.inventory.cluster.kubeconfig.resolve(), side.inventory.cluster.context)
         api = self._once(("api", cluster), lambda: self._api(side.inventory))
-        self._once(("overlay", cluster), lambda: self._overlay(api, overlay))
+        self._once(("overlay", cluster), lambda: self._overlay(api, side.inventory, overlay))
         manifest = manifest_of(side.inventory, self._session)
 
         def deploy() -> tuple[Workload, tuple[Endpoint, ...]]:
@@ -158,8 +158,13 @@ class _Parts:
         cluster = inventory.cluster
         return self._stack.enter_context(Api(cluster.kubeconfig, cluster.context, on_event=note))
 
-    def _overlay(self, api: Api, name: str) -> Overlay:
-        overlay = Overlay(api)
+    def _overlay(self, api: Api, inventory: Inventory, name: str) -> Overlay:
+        overlay = Overlay(
+            api,
+            inventory.flannel,
+            identity=identity_of(self._session),
+            namespace=inventory.cluster.namespace,
+        )
         self._stack.callback(overlay.restore)
         overlay.set(name)
         return overlay
@@ -167,6 +172,7 @@ class _Parts:
     def _backend(self, name: str, inventory: Inventory, hosts: Hosts, workload: Workload) -> Backend:
         def make() -> Backend:
             backend = backends.load(name).on_testbed(inventory, hosts)
+            backend.session = self._session
             self._stack.callback(backend.clear)
             return backend
 

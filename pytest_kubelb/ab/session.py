@@ -13,6 +13,7 @@ from pytest_kubelb.ab.opened import open_sides
 from pytest_kubelb.ab.report import Plan
 from pytest_kubelb.record.lines import Verdict
 from pytest_kubelb.record.session import new_session
+from pytest_kubelb.saying import say
 
 if TYPE_CHECKING:
     from pytest_kubelb.ab.request import Request
@@ -29,12 +30,13 @@ def compare(request: Request, *, as_json: bool) -> int:
     any case after everything has been put back.
     """
     with (
-        opening.interruptible(),
+        opening.interruptible() as interrupts,
         opening.inventory_of(request.settings, request.tunings) as (
             inventory,
             facts,
         ),
     ):
+        interrupts.remedy = opening.remedy(request.settings, inventory)
         sides = request.sides(inventory.file)
         session = new_session(request.root, datetime.now(UTC))
         known = {side.letter: side.facts() for side in sides}
@@ -55,7 +57,7 @@ def _compared(plan: Plan, session: str, writer: RecordWriter, *, as_json: bool) 
 
     def show(*lines: str) -> None:
         if not as_json:
-            print(*lines, sep="\n", flush=True)
+            say(*lines)
 
     request = plan.request
     show(*report.heading(plan))

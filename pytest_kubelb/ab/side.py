@@ -50,7 +50,7 @@ class Words:
     def overrides(self) -> dict[str, object]:
         """Values to read in place of the inventory's: `backends.ipvs.port` -> 8889."""
         return {
-            key: int(value) if value.isascii() and value.isdecimal() else value
+            key: int(value) if value.isascii() and value.isdecimal() and len(value) < 20 else value
             for key, value in self.given.items()
             if key.startswith(_REPLACEABLE)
         }
@@ -81,7 +81,7 @@ class Side:
             "inventory": str(inventory.file),
             "backend": self.backend,
             "backend_settings": asdict(known) if known else {},
-            "workload": asdict(inventory.workload),
+            "workload": inventory.workload.facts(),
             "tuning": self.tuning,
         }
 

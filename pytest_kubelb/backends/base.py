@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,11 +42,16 @@ class Backend(ABC):
     name: ClassVar[str]
     url: str
     """What wrk is pointed at."""
+    session: str = ""
+    """The session's id, set by who made the backend: what it changes on a host is journalled there under this name."""
 
     @classmethod
     @abstractmethod
-    def on_testbed(cls, inventory: Inventory, hosts: Hosts) -> Self:
+    def on_testbed(cls, inventory: Inventory, hosts: Hosts) -> Backend:
         """Make the backend as the inventory describes it. Touches nothing; raises ConfigError."""
+
+    def deployed(self, cluster_ip: str) -> None:  # noqa: B027 - nothing to know is the usual case
+        """Learn the Service's address, once the cluster has it and before the first `program`. Touches nothing."""
 
     def prepare(self) -> None:  # noqa: B027 - nothing to do is the usual case
         """Read what there is, so that the first `program` has less to do. Changes nothing; raises TestbedError."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-import json
 import re
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.backends.base import AS_ROOT, root_line
 from pytest_kubelb.backends.ipvs_table import Key, VirtualService, parse_table
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.load import json_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -93,7 +93,7 @@ def read_state(printed: str, what: IpvsHost) -> State:
         major, minor = re.findall(r"\d+", said["kernel"])[:2]
         addresses = {
             address["local"]
-            for link in json.loads(said["addresses"])
+            for link in json_fields.decode(said["addresses"])
             for address in link.get("addr_info", ())
         }
         return State(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_kubelb.errors import TestbedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Set
 
 Key = tuple[str, str]
 """What identifies a virtual service: `-t`, `-u` or `-f`, and the address or firewall mark."""
@@ -84,8 +84,7 @@ def differences(found: VirtualService | None, wanted: VirtualService | None) -> 
     said = [
         f"options {' '.join(found.options)} instead of {' '.join(wanted.options)}"
         if found.options != wanted.options else "",
-        _some("missing", wanted.real_servers.keys() - found.real_servers.keys()),
-        _some("too many", found.real_servers.keys() - wanted.real_servers.keys()),
+        server_differences(found.real_servers.keys(), wanted.real_servers.keys()),
         _some("with other options", {
             server for server in found.real_servers.keys() & wanted.real_servers.keys()
             if found.real_servers[server] != wanted.real_servers[server]
@@ -94,11 +93,17 @@ def differences(found: VirtualService | None, wanted: VirtualService | None) -> 
     return "; ".join(part for part in said if part)
 
 
+def server_differences(found: Set[str], wanted: Set[str]) -> str:
+    """Say in a few words how the real servers found differ from the wanted ones, "" when equal."""
+    said = [_some("missing", wanted - found), _some("too many", found - wanted)]
+    return "; ".join(part for part in said if part)
+
+
 def _line(command: str, key: Key, *options: str) -> str:
     return " ".join((command, *key, *options))
 
 
-def _some(what: str, servers: set[str]) -> str:
+def _some(what: str, servers: Set[str]) -> str:
     shown = ", ".join(sorted(servers)[:3])
     return (
         f"{len(servers)} real servers {what} ({shown}{', …' if len(servers) > 3 else ''})" if servers else ""

@@ -7,7 +7,6 @@ would pay.
 
 from __future__ import annotations
 
-import json
 import random
 import time
 from typing import TYPE_CHECKING, Any, Self
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 from pytest_kubelb.cluster.refusal import message_of, refused, unreachable
 from pytest_kubelb.cluster.resources import Json, Resource, Target
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.load import json_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +25,8 @@ _METHODS = {
 }  # fmt: skip
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 CONNECT_TIMEOUT_S = 5.0
+LARGEST_ANSWER = 128 << 20
+"""Bytes: a list of ten thousand pods is below."""
 
 
 class Api:
@@ -48,7 +50,7 @@ class Api:
         self.on_event = on_event
         self.credentials = f"{kubeconfig}" + (f", context {context}" if context else "")
         self._timeout_s = timeout_s
-        self._retry_for_s = retry_for_s
+        self.retry_for_s = retry_for_s
         self._client = _client(kubeconfig, context, pool_size)
 
     def __enter__(self) -> Self:
@@ -103,7 +105,7 @@ class Api:
         }  # fmt: skip
         response = self._send("watch", target, query, None, timeout_s + self._timeout_s)
         if response.status != 200:
-            raise refused("watch", target, response.status, response.read(), self.credentials)
+            raise refused("watch", target, response.status, _whole(response), self.credentials)
         return response.response
 
     def _ask(
@@ -117,12 +119,12 @@ class Api:
     ) -> Json:
         from urllib3.exceptions import HTTPError, NewConnectionError
 
-        give_up = time.monotonic() + self._retry_for_s
+        give_up = time.monotonic() + self.retry_for_s
         for pause_s in _pauses():
             after_s = pause_s
             try:
                 response = self._send(verb, target, query or {}, body, self._timeout_s)
-                status, data = response.status, response.read()
+                status, data = response.status, _whole(response)
             except HTTPError as error:
                 what = " ".join(str(error).split())[:200]
                 sent = verb == "create" and not isinstance(error, NewConnectionError)
@@ -141,7 +143,7 @@ class Api:
 
     def _parsed(self, verb: str, target: Target, data: bytes) -> Json:
         try:
-            answer = json.loads(data)
+            answer = json_fields.decode(data)
         except ValueError as error:
             raise unreachable(verb, target, error, self.credentials) from error
         if not isinstance(answer, dict):
@@ -183,7 +185,17 @@ def _client(kubeconfig: Path, context: str | None, pool_size: int) -> Any:
         load(
             config_file=str(kubeconfig), context=context, client_configuration=settings, persist_config=False
         )
-    except (ConfigException, OSError, YAMLError, TypeError, ValueError) as error:
+    # The client looks into the file as it comes, and raises whatever that brings.
+    except (
+        ConfigException,
+        OSError,
+        YAMLError,
+        LookupError,
+        AttributeError,
+        TypeError,
+        ValueError,
+        RecursionError,
+    ) as error:
         said = " ".join(str(error).split())[:300]
         wanted = f" with context {context!r}" if context else ""
         raise ConfigError(
@@ -204,6 +216,19 @@ def _pauses() -> Iterator[float]:
     while True:
         yield pause_s * random.uniform(1.0, 1.25)  # noqa: S311 - spreading retries, not a secret
         pause_s = min(pause_s * 2, 5.0)
+
+
+def _whole(response: Any) -> bytes:
+    """Read a response to its end. Raises urllib3's HTTPError for one that is too large to be an answer."""
+    from urllib3.exceptions import HTTPError
+
+    raw = response.response
+    data: bytes = raw.read(LARGEST_ANSWER + 1)
+    if len(data) > LARGEST_ANSWER:
+        raw.close()  # or the rest would be read before the connection is used again
+        raise HTTPError(f"the answer is larger than {LARGEST_ANSWER} bytes")
+    raw.release_conn()
+    return data
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float:

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.cluster.manifests import MANAGED_BY_LABEL, MANAGER, NAME_LABEL
-from pytest_kubelb.cluster.refusal import ApiError
+from pytest_kubelb.cluster.refusal import ApiError, as_described
 from pytest_kubelb.cluster.resources import LEASES, Json, Target
 from pytest_kubelb.cluster.watch import State, Watcher
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,32 @@ class Lease:
                 else:
                     self._item = None
 
+    def left_by(
+        self, lives_here: Callable[[str, str], bool | None], on_held: Callable[[Holder], None]
+    ) -> tuple[Holder | None, bool]:
+        """Give who holds it and whether that session may be alive; takes nothing. Raises ApiError.
+
+        `lives_here` tells it by identity and acquireTime for a session of this machine. One of another, None, is alive
+        if it renews within its own leaseDurationSeconds: `on_held` is told before that is waited for.
+        """
+        found = self._find()
+        holder = holder_of(found)
+        if holder is None:
+            return None, False
+        here = lives_here(holder.identity, holder.since)
+        if here is not None:
+            return holder, here
+        on_held(holder)
+        alive = self._outlive(found, holder)
+        return alive or holder, alive is not None
+
+    def clear(self, dead: Holder) -> None:
+        """Take the Lease from a dead holder, and leave it to nobody; nothing where it has changed since."""
+        with self._busy:
+            found = self._find()
+            if found is not None and holder_of(found) == dead:
+                self._write(found, {"holderIdentity": ""})
+
     def _outlive(self, found: Json | None, holder: Holder) -> Holder | None:
         """Watch the holder: give it as renewed, or who came after it; None when it is gone or dead."""
         version = _version(found)
@@ -218,15 +245,16 @@ class Lease:
 
 def holder_of(found: Json | None) -> Holder | None:
     """Give who holds this Lease; None when there is none, or nobody does."""
-    spec = (found or {}).get("spec") or {}
-    if not spec.get("holderIdentity"):
-        return None
-    return Holder(
-        str(spec["holderIdentity"]),
-        str(spec.get("acquireTime") or "an unknown time"),
-        str(spec.get("renewTime") or "never"),
-        int(spec.get("leaseDurationSeconds") or DURATION_S),
-    )
+    with as_described(f"Lease {NAME}"):
+        spec = (found or {}).get("spec") or {}
+        if not spec.get("holderIdentity"):
+            return None
+        return Holder(
+            printable(str(spec["holderIdentity"])),
+            printable(str(spec.get("acquireTime") or "an unknown time")),
+            printable(str(spec.get("renewTime") or "never")),
+            int(spec.get("leaseDurationSeconds") or DURATION_S),
+        )
 
 
 def _version(found: Json | None) -> str:

@@ -9,8 +9,11 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from pytest_kubelb.testbed.workload_spec import DEFAULT_REQUESTS
+
 if TYPE_CHECKING:
     from pytest_kubelb.cluster.resources import Json
+    from pytest_kubelb.testbed.workload_spec import Pairs, Toleration
 
 NAME_LABEL = "app.kubernetes.io/name"
 MANAGED_BY_LABEL = "app.kubernetes.io/managed-by"
@@ -57,6 +60,12 @@ class Manifest:
     """Of Deployment and Service; two workloads of one session differ in it."""
     cluster_ip: str | None = None
     """The Service's address; None lets the cluster choose."""
+    nodes: tuple[str, ...] = ()
+    """The nodes that may take the pods; empty is every node that would."""
+    requests: Pairs = DEFAULT_REQUESTS
+    limits: Pairs = ()
+    node_selector: Pairs = ()
+    tolerations: tuple[Toleration, ...] = ()
 
     @property
     def labels(self) -> dict[str, str]:
@@ -114,6 +123,7 @@ class Manifest:
             # A safe sysctl, allowed under restricted: it replaces CAP_NET_BIND_SERVICE.
             security["sysctls"] = [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}]
         return {
+            **self._placement(),
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "terminationGracePeriodSeconds": 5,
@@ -130,6 +140,31 @@ class Manifest:
             "volumes": [{"name": "tmp", "emptyDir": {"medium": "Memory", "sizeLimit": "16Mi"}}],
         }
 
+    def _placement(self) -> Json:
+        """Give where the pods may go; what is not restricted is left out."""
+        found: Json = {}
+        if self.nodes:
+            # By the nodes' names and not by their label kubernetes.io/hostname, which may be another. The API takes one
+            # name per term, and terms are alternatives.
+            terms = [
+                {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}
+                for name in self.nodes
+            ]
+            required = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
+            found["affinity"] = {"nodeAffinity": required}
+        if self.node_selector:
+            found["nodeSelector"] = dict(self.node_selector)
+        if self.tolerations:
+            found["tolerations"] = [
+                {key: value for key, value in dataclasses.asdict(each).items() if value}
+                for each in self.tolerations
+            ]
+        return found
+
+    def _resources(self) -> Json:
+        found: Json = {"requests": dict(self.requests)}
+        return {**found, "limits": dict(self.limits)} if self.limits else found
+
     def _container(self) -> Json:
         # The configuration travels in the environment: no ConfigMap to own, clean up and have rights for.
         start = 'printf %s "$NGINX_CONF" > /tmp/nginx.conf && exec nginx -c /tmp/nginx.conf -g "daemon off;"'
@@ -145,7 +180,7 @@ class Manifest:
                 "periodSeconds": 1,
                 "timeoutSeconds": 1,
             },
-            "resources": {"requests": {"cpu": "10m", "memory": "16Mi"}},
+            "resources": self._resources(),
             "securityContext": {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,

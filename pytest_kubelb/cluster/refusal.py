@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.load import json_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytest_kubelb.cluster.resources import Target
 
 
@@ -33,7 +36,7 @@ def message_of(body: bytes) -> str:
     """Return the message in a Kubernetes Status object, or the start of whatever text came instead."""
     text = body.decode(errors="replace").strip()
     try:
-        status = json.loads(text)
+        status = json_fields.decode(text)
     except ValueError:
         status = None
     said = status.get("message") if isinstance(status, dict) else text
@@ -66,3 +69,18 @@ def unreachable(verb: str, target: Target, error: Exception, credentials: str) -
         " 'kubectl version' works with the same kubeconfig and context",
         0,
     )
+
+
+@contextmanager
+def as_described(what: str) -> Iterator[None]:
+    """Raise TestbedError when `what`, which is read in this block, is not made as the API's reference describes it.
+
+    Objects come decoded and are looked into where they are used: what answers need not be a Kubernetes API.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise TestbedError(
+            f"kubernetes: {what} cannot be read ({type(error).__name__}: {str(error)[:200]}); see that the kubeconfig "
+            "leads to the API server of a cluster"
+        ) from error

@@ -1,21 +1,22 @@
 """Watch several kinds of Kubernetes objects at once and wait for a state they reach. Touches the API.
 
 One thread per kind lists and then follows; the waiting thread judges the latest state after every change.
-Nothing is polled. An expired watch (410) is listed again; that and every lost connection is reported.
+Nothing is polled. An expired watch (410) is listed again; that and every lost connection is reported. A watch that
+only gets lost, for as long as the client tries any request, fails.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_kubelb.cluster.refusal import ApiError
+from pytest_kubelb.cluster.refusal import ApiError, as_described, unreachable
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.load import json_fields
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +26,11 @@ if TYPE_CHECKING:
 
 _WATCH_S = 300
 _PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 5.0
 _GONE = 410
+_PIECE = 1 << 16  # bytes: a piece is given on as soon as it is there, whole or not
+LARGEST_EVENT = 8 << 20
+"""Bytes: etcd takes no object of more than 1.5 MiB."""
 _T = TypeVar("_T")
 
 State = tuple["Mapping[str, Json] | None", ...]
@@ -61,7 +66,8 @@ class Watcher:
                 for follower in self._followers:
                     if follower.failure is not None:
                         raise follower.failure
-                verdict = judge(tuple(follower.objects for follower in self._followers))
+                with as_described("what is watched"):
+                    verdict = judge(tuple(follower.objects for follower in self._followers))
                 if verdict is not None:
                     return verdict
                 remaining_s = deadline - time.monotonic()
@@ -81,6 +87,9 @@ class _Follower(threading.Thread):
         self._stopped = threading.Event()
         self._lock = threading.Lock()
         self._response: Any = None
+        self._pause_s = _PAUSE_S
+        self._lost_at_s: float | None = None
+        """When the watch was lost, if nothing has come of it since."""
 
     def run(self) -> None:
         try:
@@ -109,10 +118,10 @@ class _Follower(threading.Thread):
 
     def _list(self) -> str:
         listing = self._api.list(self._target)
-        with self._changed:
+        with self._changed, as_described(f"the list of {self._target}"):
             self.objects = {item["metadata"]["name"]: item for item in listing["items"]}
             self._changed.notify_all()
-        return str(listing["metadata"]["resourceVersion"])
+            return str(listing["metadata"]["resourceVersion"])
 
     def _follow(self, version: str) -> str:
         """Follow until the server ends the watch; the version to go on from."""
@@ -121,37 +130,50 @@ class _Follower(threading.Thread):
         try:
             with self._watching(version) as lines:
                 for line in lines:
-                    version = self._apply(json.loads(line), version)
+                    event = json_fields.decode(line)
+                    with as_described(f"an event of {self._target}"):
+                        version = self._apply(event, version)
         except (HTTPError, ValueError) as error:
+            self._require_patience(error)
             self._report(f"was cut ({type(error).__name__}); following on")
         except ApiError as error:
             if error.status not in (0, 429) and error.status < 500 and error.status != _GONE:
                 raise
             self._report(f"ended with status {error.status}; listing again")
             raise _ExpiredError from error
+        else:
+            self._lost_at_s, self._pause_s = None, _PAUSE_S
         return version
 
     @contextlib.contextmanager
-    def _watching(self, version: str) -> Iterator[Iterator[str]]:
-        from kubernetes.watch.watch import iter_resp_lines
-
-        read_lines: Callable[[Any], Iterator[str]] = iter_resp_lines
+    def _watching(self, version: str) -> Iterator[Iterator[bytes]]:
         response = self._api.open_watch(self._target, version, _WATCH_S)
         with self._lock:
             self._response = response
         try:
             # Set before this thread published its response? Then nobody else will end the read.
-            yield iter(()) if self._stopped.is_set() else read_lines(response)
+            yield iter(()) if self._stopped.is_set() else _lines(response)
         finally:
             with self._lock:
                 self._response = None
             response.close()
             response.release_conn()
 
+    def _require_patience(self, error: Exception) -> None:
+        """Raise ApiError when nothing has come of the watch for as long as any request is tried."""
+        now_s = time.monotonic()
+        if self._lost_at_s is None:
+            self._lost_at_s = now_s
+        elif now_s - self._lost_at_s > self._api.retry_for_s and not self._stopped.is_set():
+            raise unreachable("watch", self._target, error, self._api.credentials) from error
+        else:
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
     def _apply(self, event: Json, version: str) -> str:
         kind, item = event["type"], event["object"]
         if kind == "ERROR":
             raise ApiError(str(item.get("message")), int(item.get("code", 500)))
+        self._lost_at_s, self._pause_s = None, _PAUSE_S
         if kind != "BOOKMARK":
             with self._changed:
                 objects = dict(self.objects or {})
@@ -165,7 +187,17 @@ class _Follower(threading.Thread):
     def _report(self, what: str) -> None:
         if not self._stopped.is_set():
             self._api.on_event(f"kubernetes: watch {self._target} {what}")
-            self._stopped.wait(_PAUSE_S)
+            self._stopped.wait(self._pause_s)
+
+
+def _lines(response: Any) -> Iterator[bytes]:
+    """Give the lines of a response as they come. Raises ValueError for one that is too long to be an event."""
+    pending = b""
+    for piece in response.stream(_PIECE, decode_content=False):
+        *lines, pending = (pending + piece).split(b"\n")
+        yield from filter(None, lines)
+        if len(pending) > LARGEST_EVENT:
+            raise ValueError(f"an event is larger than {LARGEST_EVENT} bytes")
 
 
 class _ExpiredError(Exception):

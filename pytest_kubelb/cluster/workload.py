@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_kubelb.cluster.endpoints import Endpoint, ready_endpoints, why_stuck
 from pytest_kubelb.cluster.manifests import MANAGED_BY_LABEL, MANAGER, SESSION_LABEL, Manifest
+from pytest_kubelb.cluster.refusal import as_described
 from pytest_kubelb.cluster.resources import (
     DEPLOYMENTS,
     ENDPOINT_SLICES,
@@ -63,7 +64,7 @@ class Workload:
             self._api.on_event(f"kubernetes: replacing {resource.plural} {name} of session {owner}")
             self._api.delete(resource, item)
         if left:
-            self._wait_until_gone(dead)
+            wait_until_gone(self._api, namespace, dead)
         service = self._api.create(SERVICES, manifest.service(), namespace)
         self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
         self.cluster_ip = str(service["spec"]["clusterIP"])
@@ -109,15 +110,14 @@ class Workload:
                 ) from error
 
     def running(self) -> dict[str, str]:
-        """Give the pods that there are now and are not leaving: name -> `node/address`. One request."""
+        """Give the pods that there are now and are not leaving, one request: name -> `node/address[, not ready]`."""
         listed = self._api.list(Target(PODS, self._manifest.namespace, labels=self._label_selector()))
-        return {
-            pod["metadata"][
-                "name"
-            ]: f"{pod['spec'].get('nodeName', '')}/{(pod.get('status') or {}).get('podIP', '')}"
-            for pod in listed["items"]
-            if not pod["metadata"].get("deletionTimestamp")
-        }
+        with as_described("a pod"):
+            return {
+                str(pod["metadata"]["name"]): _place(pod)
+                for pod in listed["items"]
+                if not pod["metadata"].get("deletionTimestamp")
+            }
 
     def delete(self) -> None:
         """Delete what this session made and wait until its pods are gone; nothing else is touched."""
@@ -126,7 +126,7 @@ class Workload:
             owner = item["metadata"]["labels"].get(SESSION_LABEL) if item is not None else None
             if item is not None and owner == self._manifest.session:
                 self._api.delete(resource, item)
-        self._wait_until_gone(self._label_selector())
+        wait_until_gone(self._api, self._manifest.namespace, self._label_selector())
 
     def __str__(self) -> str:
         return f"Deployment {self._manifest.name} in namespace {self._manifest.namespace}"
@@ -137,7 +137,8 @@ class Workload:
         item = self._api.find(resource, name, namespace)
         if item is None:
             return None
-        manager = (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
+        with as_described(f"{kind} {name} in namespace {namespace}"):
+            manager = (item["metadata"].get("labels") or {}).get(MANAGED_BY_LABEL)
         if manager != MANAGER:
             raise TestbedError(
                 f"{kind} {name} in namespace {namespace} has {MANAGED_BY_LABEL}={manager}, not {MANAGER}, and"
@@ -170,20 +171,28 @@ class Workload:
             Target(DEPLOYMENTS, namespace, fields=f"metadata.name={name}"),
         ]
 
-    def _wait_until_gone(self, labels: str) -> None:
-        namespace = self._manifest.namespace
-        targets = [Target(resource, namespace, labels=labels) for resource in (DEPLOYMENTS, SERVICES, PODS)]
-        left: list[str] = []
 
-        def judge(state: State) -> bool | None:
-            left[:] = [name for objects in state for name in objects or ()]
-            return True if None not in state and not left else None
+def wait_until_gone(api: Api, namespace: str, labels: str) -> None:
+    """Return when no Deployment, Service or pod has these labels. Raises TestbedError after `DELETE_TIMEOUT_S`."""
+    targets = [Target(resource, namespace, labels=labels) for resource in (DEPLOYMENTS, SERVICES, PODS)]
+    left: list[str] = []
 
-        with Watcher(self._api, targets) as watcher:
-            try:
-                watcher.wait_for(judge, DELETE_TIMEOUT_S)
-            except TimeoutError as error:
-                raise TestbedError(
-                    f"deleting {self}: {', '.join(left[:5])} ({len(left)} objects) are still there after"
-                    f" {DELETE_TIMEOUT_S:g} s; see 'kubectl describe' for what holds them"
-                ) from error
+    def judge(state: State) -> bool | None:
+        left[:] = [name for objects in state for name in objects or ()]
+        return True if None not in state and not left else None
+
+    with Watcher(api, targets) as watcher:
+        try:
+            watcher.wait_for(judge, DELETE_TIMEOUT_S)
+        except TimeoutError as error:
+            raise TestbedError(
+                f"deleting in namespace {namespace}: {', '.join(left[:5])} ({len(left)} objects) are still there after"
+                f" {DELETE_TIMEOUT_S:g} s; see 'kubectl describe' for what holds them"
+            ) from error
+
+
+def _place(pod: Json) -> str:
+    """Give `node/address`, and whether the pod is not ready there."""
+    status = pod.get("status") or {}
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
+    return f"{pod['spec'].get('nodeName', '')}/{status.get('podIP', '')}{'' if ready else ', not ready'}"

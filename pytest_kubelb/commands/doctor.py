@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.saying import say
 
 if TYPE_CHECKING:
     import argparse
@@ -47,9 +48,10 @@ def _run(arguments: argparse.Namespace) -> int:
     seconds = time.monotonic() - began
     name, file = wanted.inventory.testbed.name, str(wanted.inventory.file)
     as_json = arguments.format == "json"
-    print(
-        table.as_json(checks, name, file, seconds) if as_json else table.text(checks, name, seconds), end=""
-    )
+    if as_json:
+        print(table.as_json(checks, name, file, seconds), end="")
+    else:
+        say(*table.text(checks, name, seconds).splitlines())
     return 1 if worst(checks) == "fail" else 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_kubelb.saying import say
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
@@ -59,11 +61,11 @@ def _run(arguments: argparse.Namespace) -> None:
         settings.note(line)
     items = gatherer.measured().items
     if arguments.point is None:
-        print(*(item.id for item in items), sep="\n")
+        say(*(item.id for item in items))
         return
     item = _item(items, arguments.point)
     sample = _sample(item, arguments.number)
-    print(*_text(source, item, sample, arguments.host, settings), sep="\n")
+    say(*_text(source, item, sample, arguments.host, settings))
 
 
 class _Settings:

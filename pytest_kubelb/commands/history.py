@@ -9,6 +9,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from pytest_kubelb.saying import say
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -73,7 +75,7 @@ def _list(arguments: argparse.Namespace) -> None:
     root = _root(arguments)
     found = history.sessions(root)
     if not found:
-        print(f"{root} has no sessions")
+        say(f"{root} has no sessions")
         return
     _print_table([_LISTED, *map(_row, found)])
 
@@ -116,20 +118,20 @@ def _show(arguments: argparse.Namespace) -> None:
 
     for found in _chosen(arguments):
         if not found.has_record:
-            print(f"{found.id}: it has no record")
+            say(f"{found.id}: it has no record")
             continue
         session = levels.read(read_record(found.record))
         end = f"ended {session.end.at} with exit code {session.end.exit_code}" if session.end else "no end"
-        print(f"{found.id}: started {session.started}, {end}, {session.runs} runs")
+        say(f"{found.id}: started {session.started}, {end}, {session.runs} runs")
         for name, value in fingerprint.told(session.fingerprint):
-            print(f"  {name}: {value}")
+            say(f"  {name}: {value}")
         rows = [("  point", "valid runs", "median req/s")]
         for key, level in session.points.items():
             rps = level.rps
             rows.append((f"  {point_text(key)}", str(len(rps)), f"{median(rps):,.0f}"))
         _print_table(rows)
         for note in session.notes:
-            print(f"  {note}")
+            say(f"  {note}")
 
 
 def _tag(arguments: argparse.Namespace) -> None:
@@ -138,7 +140,7 @@ def _tag(arguments: argparse.Namespace) -> None:
     tag = marks.check_tag(arguments.tag)
     for found in _chosen(arguments):
         marks.change(found.folder, lambda old: marks.Marks(old.tags | {tag}, old.pinned))
-        print(f"{found.id} is tagged {tag}")
+        say(f"{found.id} is tagged {tag}")
 
 
 def _untag(arguments: argparse.Namespace) -> None:
@@ -153,7 +155,7 @@ def _untag(arguments: argparse.Namespace) -> None:
     for found in _chosen(arguments) if arguments.sessions else tagged:
         had = tag in found.marks.tags
         marks.change(found.folder, lambda old: marks.Marks(old.tags - {tag}, old.pinned))
-        print(f"{found.id} {'is no longer' if had else 'was not'} tagged {tag}")
+        say(f"{found.id} {'is no longer' if had else 'was not'} tagged {tag}")
 
 
 def _pin(arguments: argparse.Namespace, *, pinned: bool) -> None:
@@ -165,7 +167,7 @@ def _pin(arguments: argparse.Namespace, *, pinned: bool) -> None:
     for found in _chosen(arguments):
         marks.change(found.folder, edit)
         done = "is pinned" if pinned else "is no longer pinned" if found.marks.pinned else "was not pinned"
-        print(f"{found.id} {done}")
+        say(f"{found.id} {done}")
 
 
 def _prune(arguments: argparse.Namespace) -> None:
@@ -185,13 +187,13 @@ def _prune(arguments: argparse.Namespace) -> None:
         size = pruning.size(found)
         reason = None if arguments.dry_run else pruning.remove(found, now)
         if reason is not None:
-            print(f"kept {found.id}: {reason}")
+            say(f"kept {found.id}: {reason}")
             continue
         freed, removed = freed + size, removed + 1
-        print(f"{'would remove' if arguments.dry_run else 'removed'} {found.id} ({size:,} bytes)")
+        say(f"{'would remove' if arguments.dry_run else 'removed'} {found.id} ({size:,} bytes)")
     for found, reason in plan.keep:
-        print(f"{'would keep' if arguments.dry_run else 'kept'} {found.id}: {reason}")
-    print(f"{removed} of {len(plan.remove) + len(plan.keep)} sessions, {freed:,} bytes")
+        say(f"{'would keep' if arguments.dry_run else 'kept'} {found.id}: {reason}")
+    say(f"{removed} of {len(plan.remove) + len(plan.keep)} sessions, {freed:,} bytes")
 
 
 def _chosen(arguments: argparse.Namespace) -> list[Found]:
@@ -245,4 +247,4 @@ def _age(text: str) -> object:
 def _print_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

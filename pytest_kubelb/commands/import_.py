@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.saying import say
 
 if TYPE_CHECKING:
     import argparse
@@ -73,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     paths = [_path(text, "PATH") for text in arguments.paths]
     sessions, warned = import_paths(paths, words, choices)
     for line in _warnings(warned):
-        print(f"warning: {line}", file=sys.stderr)
+        say(f"warning: {line}", file=sys.stderr)
     for session in sessions:
         _show(session)
     return 0
@@ -136,9 +137,9 @@ def _show(session: Imported) -> None:
     where = "nothing written" if session.session is None else shown(session.session.record)
     label = f", {session.group.label}" if session.group.label else ""
     files = len(session.group.files)
-    print(
+    say(
         f"{session.group.folder}{label}: {files} {'file' if files == 1 else 'files'}, {validities(session.runs)}"
     )
-    print(f"  {where}")
+    say(f"  {where}")
     print()
-    print("\n".join(tables(session.runs, session.judged)))
+    say(*tables(session.runs, session.judged))

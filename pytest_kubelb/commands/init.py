@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.saying import say
 
 if TYPE_CHECKING:
     import argparse
@@ -157,7 +158,7 @@ def _write(file: Path, text: str, *, force: bool) -> None:
 
 
 def _tell(file: Path, draft: Draft) -> None:
-    print(f"wrote {file}")
+    say(f"wrote {file}")
     for each in draft.missing:
-        print(f"  to fill in: {each}")
-    print(f"check it with: kubelb doctor --inventory {file}")
+        say(f"  to fill in: {each}")
+    say(f"check it with: kubelb doctor --inventory {file}")

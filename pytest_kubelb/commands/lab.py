@@ -59,17 +59,39 @@ def _status(_: argparse.Namespace) -> int:
 
     lab = launch.find()
     if lab is None:
-        print("no lab is up; `kubelb lab up` starts one")
+        _show_none()
         return 1
     print(f"a lab is up (process {lab.facts.pid}); load balancer on kernel: {lab.facts.kernel_told}")
     _show(lab)
     return 0
 
 
+def _show_none() -> None:
+    from pytest_kubelb.lab import requirements
+
+    try:
+        requirements.check(requirements.choose_kernel("auto"))
+    except TestbedError as error:
+        print(f"no lab is up, and none can be started: {error}")
+    else:
+        print("no lab is up; `kubelb lab up` starts one")
+
+
 def _show(lab: "Lab") -> None:
+    from pytest_kubelb.lab import rootless
+    from pytest_kubelb.lab.real_control_plane.components import describe
+
     print(f"  inventory   {lab.inventory}")
     print(f"  ssh         ssh -F {lab.ssh_config} k12")
     print(f"  kubeconfig  {lab.kubeconfig}")
+    first, *further = describe(lab.folder)
+    print(f"  control plane  {first}")
+    for line in further:
+        print(f"                 {line}")
+    if lab.facts.rootless:
+        print("it is an ordinary user's lab, in a user namespace:")
+        for limit in rootless.LIMITS:
+            print(f"  {limit}")
 
 
 def _ssh(arguments: argparse.Namespace) -> None:

@@ -1,48 +1,54 @@
-"""`kubelb restore`: put back what sessions that were killed left on the hosts. Touches the hosts of the inventory.
+"""`kubelb restore`: put back what sessions that were killed left. Touches the hosts and the cluster of the inventory.
 
-What each host was like is in journals on the host itself (see `testbed.journal`).
+What each host was like is in journals on the host itself (see `testbed.journal`); in the cluster, labels and
+annotations say whose everything is. A session that still runs is left alone.
 """
 
 from __future__ import annotations
 
+import logging
 import os
-from dataclasses import dataclass
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb.errors import ConfigError, TestbedError
+from pytest_kubelb.errors import ConfigError, KubelbError, TestbedError
+from pytest_kubelb.saying import say
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
     from pytest_kubelb.backends.base import Remote
+    from pytest_kubelb.cluster.lease import Holder
+    from pytest_kubelb.cluster.leftovers import Leftovers
+    from pytest_kubelb.commands.running import Running
     from pytest_kubelb.testbed.inventory import Inventory
-    from pytest_kubelb.testbed.journal import Journal
+    from pytest_kubelb.testbed.leftovers import Restored
 
 ENVIRONMENT: Final = "KUBELB_INVENTORY"
+CLUSTER: Final = "cluster"
 
-
-@dataclass(frozen=True)
-class Restored:
-    """What became of one host."""
-
-    host: str
-    lines: tuple[str, ...] = ()
-    """What was put back, for people."""
-    problems: tuple[str, ...] = ()
-    """What was not, one sentence each."""
+log = logging.getLogger(__name__)
 
 
 def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add `kubelb restore`."""
-    text = "put back what a killed session changed on the hosts; safe to run twice"
+    text = "put back what a killed session changed on the hosts and in the cluster; safe to run twice"
     parser = groups.add_parser("restore", help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument(
         "--inventory",
         type=Path,
         metavar="FILE",
         help=f"The testbed. Default: {ENVIRONMENT}, or the lab that is up.",
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="Put back what a session left that seems to be alive, too. For who knows that it is not: a run of a "
+        "session that does live is lost.",
     )
     parser.set_defaults(run=_run)
 
@@ -51,17 +57,18 @@ def _run(arguments: argparse.Namespace) -> int:
     from pytest_kubelb.testbed.hosts import Hosts
 
     inventory = _inventory(arguments.inventory or os.environ.get(ENVIRONMENT))
-    inventory.require_files()
+    if not inventory.testbed.ssh_config.is_file():
+        inventory.require_files()
     names = inventory.roles.hosts
     with Hosts(inventory.testbed.ssh_config, names) as hosts:
-        outcomes = restore_all([hosts[name] for name in names])
+        outcomes = restore_all(inventory, [hosts[name] for name in names], force=arguments.force)
     for outcome in outcomes:
         for line in outcome.lines:
-            print(f"{outcome.host}: {line}")
+            say(f"{outcome.place}: {line}")
         for problem in outcome.problems:
-            print(f"{outcome.host}: NOT restored: {problem}")
+            say(f"{outcome.place}: NOT restored: {problem}")
     if not any(outcome.lines or outcome.problems for outcome in outcomes):
-        print(f"nothing to put back on {len(outcomes)} hosts")
+        print(f"nothing to put back on {len(names)} hosts and in the cluster")
     return 1 if any(outcome.problems for outcome in outcomes) else 0
 
 
@@ -90,58 +97,69 @@ def _backends(file: Path) -> tuple[str, ...]:
     return tuple(table) if isinstance(table, dict) else ()
 
 
-def restore_all(hosts: Sequence[Remote]) -> list[Restored]:
-    """Put back every host, in parallel; one that cannot be reached or restored does not keep the others."""
-    from concurrent.futures import ThreadPoolExecutor
+def restore_all(inventory: Inventory, hosts: Sequence[Remote], *, force: bool = False) -> list[Restored]:
+    """Put back every host and the cluster, in parallel; what cannot be reached or restored does not keep the others.
 
-    with ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-restore") as pool:
-        return list(pool.map(restore, hosts))
+    First all are asked, since whether a session is alive shows on this machine, on the hosts and in the cluster; with
+    `force` none is taken to be.
+    """
+    from pytest_kubelb.commands.running import Running
+    from pytest_kubelb.testbed import leftovers
+    from pytest_kubelb.testbed.leftovers import Restored
+
+    with ThreadPoolExecutor(len(hosts) + 1, thread_name_prefix="kubelb-restore") as pool:
+        in_cluster = pool.submit(_Cluster, inventory)
+        asked = {host.name: pool.submit(leftovers.find, host) for host in hosts}
+        cluster = in_cluster.result()
+        found, outcomes = {}, []
+        for name, answer in asked.items():
+            try:
+                found[name] = answer.result()
+            except TestbedError as error:
+                outcomes.append(Restored(name, problems=(str(error),)))
+        running = Running(found, cluster.found, force=force)
+        began = [
+            pool.submit(leftovers.put_back, host, found[host.name], running.of_journal(host.name))
+            for host in hosts
+            if host.name in found
+        ]
+        last = cluster.put_back(running)
+        return [*outcomes, *(each.result() for each in began), last]
 
 
-def restore(host: Remote) -> Restored:
-    """Put back what every session that has ended left on one host, the latest first."""
-    from pytest_kubelb.backends.base import run_script
-    from pytest_kubelb.testbed import journal
+class _Cluster:
+    """The cluster's part; one that cannot be reached has a problem and nothing else."""
 
-    lines: list[str] = []
-    problems: list[str] = []
-    try:
-        text = run_script(host, [journal.NAMESPACE_LINE, *journal.LIST_LINES])
-        listing = journal.parse_listing(text.splitlines()[1:])
-    except TestbedError as error:
-        return Restored(host.name, problems=(str(error),))
-    for left in sorted(listing.journals, key=lambda each: each.since, reverse=True):
+    def __init__(self, inventory: Inventory) -> None:
+        from pytest_kubelb.cluster.client import Api
+        from pytest_kubelb.cluster.leftovers import ClusterLeftovers
+        from pytest_kubelb.testbed.locking import lives_here
+
+        self.found: Leftovers | None = None
+        self._problem = ""
+        self._opened = ExitStack()
+        where = inventory.cluster
         try:
-            put_back = _put_back(host, left)
-        except TestbedError as error:
-            problems.append(str(error))
-        else:
-            lines.append(f"{left.kind} of session {left.session}, begun {left.since}: {_count(put_back)}")
-            lines += [f"  {line}" for line in put_back]
-    problems += [
-        f"{folder} is of another user's session; let that user restore it" for folder in listing.foreign
-    ]
-    problems += [f"{problem}; see what wrote it, and remove it by hand" for problem in listing.broken]
-    return Restored(host.name, tuple(lines), tuple(problems))
+            api = Api(where.kubeconfig, where.context, on_event=log.info, timeout_s=5.0, retry_for_s=2.0)
+            self._opened.enter_context(api)
+            self._left = ClusterLeftovers(api, where.namespace, inventory.flannel)
+            self.found = self._left.find(lives_here, _tell)
+        except KubelbError as error:
+            self._problem = str(error)
+
+    def put_back(self, running: Running) -> Restored:
+        from pytest_kubelb.testbed.leftovers import Restored
+
+        with self._opened:
+            if self.found is None:
+                return Restored(CLUSTER, problems=(self._problem,))
+            lines, problems = self._left.put_back(self.found, running.of_session)
+        return Restored(CLUSTER, tuple(lines), tuple(problems))
 
 
-def _put_back(host: Remote, left: Journal) -> tuple[str, ...]:
-    from pytest_kubelb.testbed import journal
-    from pytest_kubelb.tuning.tuned_host import TunedHost
-
-    if journal.is_running(left):
-        raise TestbedError(
-            f"session {left.session} is still running here as process {left.process}; end it, and it puts back itself"
-        )
-    if left.kind != journal.TUNING:
-        raise TestbedError(
-            f"session {left.session} left a journal of {left.kind!r}, which this version does not know; "
-            "use the version that wrote it"
-        )
-    return TunedHost.from_journal(host, left).restore()
-
-
-def _count(put_back: Sequence[str]) -> str:
-    if not put_back:
-        return "everything was as it had been"
-    return f"{len(put_back)} setting{'s' if len(put_back) > 1 else ''} put back"
+def _tell(holder: Holder) -> None:
+    print(
+        f"{CLUSTER}: the testbed is held by {holder.identity} since {holder.since}: seeing for up to"
+        f" {holder.duration_s} s whether it is alive",
+        file=sys.stderr,
+    )

@@ -53,10 +53,9 @@ def before(after: Mapping[str, float], fields: Mapping[str, object], key: str) -
 def signed(fields: Mapping[str, object], key: str) -> float:
     """Give a finite number."""
     value = fields.get(key)
-    if type(value) in _NUMBERS:
-        number = float(cast("float", value))
-        if abs(number) < 1e15:
-            return number
+    # A whole number may be larger than any float: compared first, and only then one.
+    if type(value) in _NUMBERS and abs(number := cast("float", value)) < 1e15:
+        return float(number)
     raise ValueError(f"{key!r} is missing or not a finite number")
 
 

@@ -9,24 +9,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from pytest_kubelb.printable import printable, shortened
+
 _LONGEST: Final = 1000
 
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     r"""Give `text` with everything that does not print as an escape (`\x1b`), its middle left out when it is longer."""
-    if len(text) > longest:
-        tail = (longest - 1) // 2
-        text = f"{text[: longest - 1 - tail]}…{text[-tail:]}"
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in text
-    )
-
-
-def shortened(text: str, width: int) -> str:
-    """Leave out the middle: backend and pods, which tell points apart, stand at the ends of an id."""
-    if len(text) <= width:
-        return text
-    tail = (width - 1) // 2 + 1
-    return f"{text[: width - 1 - tail]}…{text[-tail:]}"
+    return printable(shortened(text, longest))

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from pytest_kubelb import matrix
 from pytest_kubelb.gate.plain import plain
 from pytest_kubelb.option_values import MOST_PODS, parse_tolerance
-from pytest_kubelb.record.lines import SessionEnd, SessionStart, Verdict
+from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.reader import Note
+from pytest_kubelb.record.resumption import Abandoned, settings_of_now
 from pytest_kubelb.record.sample import Sample, Series
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class Gatherer:
     _runs: dict[Key, dict[int, list[Sample]]] = field(default_factory=dict)
     _limits: dict[Key, tuple[float | None, float | None]] = field(default_factory=dict)
     _notes: list[str] = field(default_factory=list)
+    _abandoned: Abandoned = field(default_factory=Abandoned)
 
     def watch(self, lines: Iterable[Line | Note]) -> Iterator[Line | Note]:
         """Give the lines on as they are, and remember what is judged."""
@@ -99,8 +101,10 @@ class Gatherer:
                     self._end = line
                 case Note():
                     self._notes.append(plain(line.text))
-                case _:
-                    pass
+                case Event():
+                    if self._abandoned.hear(line):
+                        self._end = None
+                        self._start = self._start and settings_of_now(self._start, line)
             yield line
 
     def measured(self) -> Measured:
@@ -108,15 +112,15 @@ class Gatherer:
         start = self._start or SessionStart("", "", {}, {})
         tolerance, max_drop = (_share(start.settings, name) for name in ("tolerance", "max_drop"))
         items = []
-        for (key, number), label in zip(self._runs, labels(list(self._runs)), strict=True):
-            groups = self._runs[key, number]
+        counting = self._counting()
+        for (key, number), label in zip(counting, labels(list(counting)), strict=True):
+            first, *anew = counting[key, number]
             own = self._limits.get((key, number), (None, None))
-            first = tuple(groups.get(0, ()))
             series = Series(
                 first[0].point if first else dict(key),
                 first,
                 own[0] or tolerance,
-                tuple(tuple(samples) for again, samples in sorted(groups.items()) if again),
+                tuple(anew),
             )
             items.append(Item(label, series, own[1] or max_drop))
         return Measured(
@@ -127,9 +131,24 @@ class Gatherer:
             baseline=_text(start.settings, "baseline"),
             max_drop=max_drop,
             items=tuple(items),
-            notes=tuple(self._notes),
+            notes=(*self._notes, *(plain(each.sentence) for each in self._abandoned.each if each.runs)),
             of_ab=is_of_ab(start),
         )
+
+    def _counting(self) -> dict[Key, list[tuple[Sample, ...]]]:
+        """Give the runs of each item, a tuple for each provisioning; of those that were abandoned none."""
+        found: dict[Key, list[tuple[Sample, ...]]] = {}
+        for (key, number), groups in self._runs.items():
+            runs = [groups.get(0, []), *(samples for again, samples in sorted(groups.items()) if again)]
+            left = [
+                tuple(self._abandoned.counting(key, samples[0].provisioning, samples) if samples else ())
+                for samples in runs
+            ]
+            if sum(map(len, left)) < sum(map(len, runs)):
+                left = [samples for samples in left if samples]
+            if left:
+                found[key, number] = left
+        return found
 
     def _pass_of(self, line: Verdict) -> int:
         number = line.figures.get("provisioning")

@@ -9,17 +9,23 @@ DaemonSet, and an empty namespace for the benches.
 import asyncio
 import json
 import socket
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.control_plane import ControlPlane
+from pytest_kubelb.lab.api.controllers.running import RunningControllers
 from pytest_kubelb.lab.api.credentials import new_credentials, server_ssl_context, write_kubeconfig
 from pytest_kubelb.lab.api.nodes import NodeSpec
 from pytest_kubelb.lab.api.objects import KubeObject
 from pytest_kubelb.lab.api.resources import CONFIGMAPS, DAEMONSETS, NAMESPACES, NODES
 from pytest_kubelb.lab.kube_proxy import KubeProxy
 from pytest_kubelb.lab.kubelet import LabKubelet
+from pytest_kubelb.lab.real_control_plane.components import find_programs
+from pytest_kubelb.lab.real_control_plane.plane import RealControlPlane
+from pytest_kubelb.lab.real_control_plane.processes import LAN_ADDRESS
 from pytest_kubelb.lab.topology import (
     CLUSTER_NODES,
     ETHERNET_MTU,
@@ -46,28 +52,49 @@ SetOverlay = Callable[[Node, str, str], None]
 class LabCluster:
     """One control plane and what runs on its nodes; lives in one event loop."""
 
-    def __init__(self, overlay: str, set_overlay: SetOverlay) -> None:
-        self._set_overlay = set_overlay
-        self._overlays = {each.name: overlay for each in CLUSTER_NODES}
-        self._credentials = new_credentials()
-        kubelet = LabKubelet(self._mtu, {FLANNEL_IMAGE.partition(":")[0]: self._start_flannel})
-        self._control_plane = ControlPlane(
-            kubelet,
-            str(SERVICE_RANGE),
-            [_node_spec(each) for each in CLUSTER_NODES],
-            {self._credentials.token: "kubelb"},
-            ca_pem=self._credentials.ca_pem,
-        )
-        self._create_objects(overlay)
+    def __init__(self, overlay: str, folder: Path) -> None:
+        """Begin with what takes longest: the programs of a real control plane, where they are there.
 
-    async def start(self, api: socket.socket, kubeconfig: Path) -> None:
-        """Serve the API on `api` and write the kubeconfig for it."""
-        await self._control_plane.start(api, server_ssl_context(self._credentials))
+        `folder` is the lab's, for their logs.
+        """
+        self._overlay = overlay
+        self._overlays = {each.name: overlay for each in CLUSTER_NODES}
+        self._credentials = new_credentials(LAN_ADDRESS)
+        self._kubelet = LabKubelet(self._mtu, {FLANNEL_IMAGE.partition(":")[0]: self._start_flannel})
+        programs = find_programs()
+        self._real = RealControlPlane(programs, self._credentials, folder) if programs is not None else None
+
+    async def start(self, api: socket.socket, kubeconfig: Path, set_overlay: SetOverlay) -> None:
+        """Serve the API on `api`, create what an administrator would have, and write the kubeconfig."""
+        self._set_overlay = set_overlay
+        self._api, self._controllers = await self._join(api, [_node_spec(each) for each in CLUSTER_NODES])
+        self._create_objects(self._overlay)
         server = f"https://127.0.0.1:{api.getsockname()[1]}"
         write_kubeconfig(kubeconfig, server, self._credentials, namespace=NAMESPACE)
 
-    def start_kube_proxy(self, proxy: KubeProxy, on_error: Callable[[TestbedError], None]) -> None:
-        """Have `proxy` follow Services and EndpointSlices from now on."""
+    async def _join(
+        self, api: socket.socket, nodes: Sequence[NodeSpec]
+    ) -> tuple[ClusterApi, RunningControllers]:
+        if self._real is not None:
+            joined = await self._real.join(self._kubelet, nodes, api)
+            return joined.registry, joined.controllers
+        tokens = {self._credentials.token: "kubelb"}
+        plane = ControlPlane(
+            self._kubelet, str(SERVICE_RANGE), nodes, tokens, ca_pem=self._credentials.ca_pem
+        )
+        await plane.start(api, server_ssl_context(self._credentials))
+        return plane.registry, plane.controllers
+
+    async def start_kube_proxy(
+        self, shell: Sequence[str], on_error: Callable[[TestbedError], None], *, shares_files: bool
+    ) -> None:
+        """Have the load balancer, where `shell` runs commands, follow Services and EndpointSlices from now on.
+
+        The real kube-proxy does, where it is there and the host sees this machine's files (`shares_files`).
+        """
+        if self._real is not None and shares_files and self._real.start_kube_proxy(shell):
+            return
+        proxy = await asyncio.to_thread(KubeProxy, shell, sys.stderr.buffer)
 
         def sync(services: Sequence[KubeObject], slices: Sequence[KubeObject]) -> None:
             try:
@@ -75,7 +102,7 @@ class LabCluster:
             except TestbedError as error:
                 on_error(error)
 
-        self._control_plane.on_services_changed(sync)
+        self._controllers.on_services_changed(sync)
 
     def _mtu(self) -> int:
         overlay = next(iter(self._overlays.values()))
@@ -83,19 +110,18 @@ class LabCluster:
 
     async def _start_flannel(self, pod: KubeObject) -> str:
         """Do what flanneld does when it starts: read its configuration, set the node up, annotate the node."""
-        store, registry = self._control_plane.store, self._control_plane.registry
         here = node(pod["spec"]["nodeName"])
-        configuration = store.get(CONFIGMAPS, FLANNEL, FLANNEL_CONFIG)["data"][NET_CONF]
+        configuration = self._api.read(CONFIGMAPS, FLANNEL, FLANNEL_CONFIG)["data"][NET_CONF]
         wanted = json.loads(configuration)["Backend"]["Type"]
         before = self._overlays[here.name]
         if wanted != before:
             await asyncio.to_thread(self._set_overlay, here, before, wanted)
             self._overlays[here.name] = wanted
-        registry.patch(NODES, "", here.name, lambda found: _annotated(found, wanted))
+        self._api.patch(NODES, "", here.name, lambda found: _annotated(found, wanted))
         return str(here.address)
 
     def _create_objects(self, overlay: str) -> None:
-        create = self._control_plane.registry.create
+        create = self._api.create
         for name in (NAMESPACE, FLANNEL):
             create(NAMESPACES, "", {"metadata": {"name": name}})
         configuration = {"Network": str(POD_RANGE), "Backend": {"Type": overlay}}

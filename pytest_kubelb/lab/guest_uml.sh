@@ -2,7 +2,9 @@
 # The init of the load balancer's own kernel (User Mode Linux on the host's files, through hostfs); guest_serve.sh follows.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo "kubelb: kernel runs"
-mount -t proc proc /proc
+# In an ordinary user's lab the files of the machine's root belong to nobody, and setuid programs (mount is one) would
+# run as nobody.
+setpriv --no-new-privs sh -c 'mount -t proc proc /proc && mount -o remount,bind,nosuid /'
 mount -t sysfs sysfs /sys
 mount -t tmpfs tmpfs /tmp
 mount -t tmpfs tmpfs ~root
@@ -16,8 +18,10 @@ modprobe -d /tmp/modules -a $KUBELB_MODULES || echo "kubelb: module failed"
 ip link set vec0 name eth0 address "$KUBELB_MAC"
 
 # A login shell that starts quickly: every remote command starts one.
-sed 's|^\(root:.*:\)[^:]*$|\1/bin/sh|' /etc/passwd >/tmp/passwd
+sed 's|^root:.*|root:x:0:0:root:/root:/bin/sh|' /etc/passwd >/tmp/passwd
 mount --bind /tmp/passwd /etc/passwd
+# sshd wants this folder to be root's. In an ordinary user's lab all files of the lab are that user's.
+mount -t tmpfs -o mode=0755 tmpfs /run/sshd
 
 # xt_nat and its friends are complete for the legacy tools only.
 mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi

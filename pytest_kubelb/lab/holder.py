@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.lab import guest_uml, namespaces, nodes, qemu, sshd
+from pytest_kubelb.lab import guest_uml, namespaces, nodes, qemu, rootless, sshd
 from pytest_kubelb.lab.cluster import LabCluster, SetOverlay
+from pytest_kubelb.lab.doors import open_doors
 from pytest_kubelb.lab.flannel import Batches, overlay_batches, removal_batch
 from pytest_kubelb.lab.guest import Guest
-from pytest_kubelb.lab.kube_proxy import KubeProxy
+from pytest_kubelb.lab.state import INSIDE
 from pytest_kubelb.lab.topology import LOAD_BALANCER, NODES, Node
 
 KUBECONFIG = "kubeconfig"
@@ -54,24 +55,28 @@ def main() -> None:
 async def _hold(arguments: argparse.Namespace, folder: "_Folder") -> None:
     if arguments.tied:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), folder.abandon)
-    folder.cover_run()
+    arguments.state = folder.cover_run()
+    if rootless.inside():
+        _cover_accounts()
     # In a thread: pyroute2 runs an event loop of its own.
+    await asyncio.to_thread(nodes.make_lan)
+    cluster = LabCluster(FIRST_OVERLAY, arguments.state)
     anchors, guest = await asyncio.to_thread(_build, arguments)
     shell = _load_balancer_shell(arguments.state, anchors)
-    cluster = LabCluster(FIRST_OVERLAY, _overlay_setter(shell))
-    await cluster.start(socket.socket(fileno=arguments.api), arguments.state / KUBECONFIG)
+    api = socket.socket(fileno=arguments.api)
+    await cluster.start(api, arguments.state / KUBECONFIG, _overlay_setter(shell))
     if guest is not None:
         await asyncio.to_thread(guest.wait_ready, GUEST_TIMEOUT_S)
         qemu.forget_root(arguments.state)
-    cluster.start_kube_proxy(KubeProxy(shell, sys.stderr.buffer), _log)
+    await cluster.start_kube_proxy(shell, _log, shares_files=arguments.kernel != "qemu")
     accelerator = qemu.accelerator(guest) if guest is not None and arguments.kernel == "qemu" else None
-    print(json.dumps({"anchors": anchors, "accelerator": accelerator}), flush=True)
+    open_doors(arguments.state, _answers(anchors))
+    print(json.dumps({"accelerator": accelerator}), flush=True)
     await asyncio.Event().wait()
 
 
 def _build(arguments: argparse.Namespace) -> tuple[dict[str, int], Guest | None]:
-    """Make the LAN and the hosts; the guest boots while the namespaces are made."""
-    nodes.make_lan()
+    """Make the hosts; the guest boots while the namespaces are made."""
     guest = _boot(arguments)
     anchors = {}
     for node in NODES:
@@ -88,9 +93,10 @@ def _boot(arguments: argparse.Namespace) -> Guest | None:
     if arguments.kernel == "host":
         return None
     overlay = overlay_batches(LOAD_BALANCER, FIRST_OVERLAY)
-    nodes.make_tap(multi_queue=arguments.kernel == "qemu" and qemu.cpus() > 1)
     if arguments.kernel == "uml":
+        nodes.make_cable()
         return guest_uml.boot(LOAD_BALANCER, arguments.state, overlay)
+    nodes.make_tap(multi_queue=qemu.cpus() > 1)
     return qemu.boot(LOAD_BALANCER, arguments.state, overlay, kvm=arguments.kvm)
 
 
@@ -102,6 +108,23 @@ def _load_balancer_shell(state: Path, anchors: Mapping[str, int]) -> list[str]:
     path = state / "ssh_config_inside"
     path.write_text(sshd.ssh_config(state, {name: f"nc {LOAD_BALANCER.address} 22"}))
     return ["ssh", "-F", str(path), name]
+
+
+def _answers(anchors: Mapping[str, int]) -> dict[str, list[str]]:
+    """Give for each host the command that answers an SSH connection to it."""
+    commands = {
+        name: [*sshd.inside_anchor(anchor), *sshd.inetd_command(name)] for name, anchor in anchors.items()
+    }
+    return {LOAD_BALANCER.name: ["nc", str(LOAD_BALANCER.address), "22"], **commands}
+
+
+def _cover_accounts() -> None:
+    """Put the lab's own account database over the machine's."""
+    for name, text in rootless.accounts().items():
+        ours = Path("/run", name)
+        ours.write_text(text)
+        ours.chmod(0o600 if name == "shadow" else 0o644)
+        namespaces.mount(str(ours), Path("/etc", name), "none", namespaces.MS_BIND)
 
 
 def _overlay_setter(shell: Sequence[str]) -> SetOverlay:
@@ -139,18 +162,19 @@ class _Folder:
         self._path = path
         self._parent = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
 
-    def cover_run(self) -> None:
-        """Put an empty /run over the machine's, with our folder in its place: what is made there goes with us."""
+    def cover_run(self) -> Path:
+        """Put an empty /run over the machine's: what is made there goes with us. Gives where our folder is in it."""
         here = os.open(self._path, os.O_RDONLY | os.O_DIRECTORY)
         namespaces.mount("tmpfs", Path("/run"), "tmpfs", options="mode=0755")
-        self._path.mkdir(parents=True, exist_ok=True)
-        namespaces.mount(f"/proc/self/fd/{here}", self._path, "none", namespaces.MS_BIND)
+        INSIDE.mkdir()
+        namespaces.mount(f"/proc/self/fd/{here}", INSIDE, "none", namespaces.MS_BIND)
         os.close(here)
         Path("/run/sshd").mkdir(mode=0o755)
+        return INSIDE
 
     def abandon(self) -> None:
         """End the lab at once: whoever it was tied to is gone, so its folder is ours to remove."""
-        for entry in self._path.iterdir():
+        for entry in INSIDE.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         os.rmdir(self._path.name, dir_fd=self._parent)
         os._exit(0)

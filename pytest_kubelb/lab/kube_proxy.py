@@ -7,8 +7,10 @@ open for the life of the lab: it applies a table when it reads its COMMIT, and s
 Linux guest costs more than the change itself.
 """
 
+import shlex
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any, cast
 
 from pytest_kubelb.errors import TestbedError
@@ -16,17 +18,25 @@ from pytest_kubelb.lab.kube_proxy_rules import ServicePort, chain_names, jumps, 
 from pytest_kubelb.lab.topology import POD_RANGE
 
 Object = Mapping[str, Any]
+_STARTED = "started"
 
 
 class KubeProxy:
     """The kube-proxy of one host; `shell` is the command prefix that runs a command there."""
 
     def __init__(self, shell: Sequence[str], log: IO[bytes]) -> None:
+        """Begin, and return when its first rules are in the kernel: only then is it there for whoever looks.
+
+        Raises TestbedError when they cannot be written.
+        """
+        restore = "iptables-restore --noflush"
+        first = f"printf %s {shlex.quote(jumps())} | {restore} && echo {_STARTED} && exec {restore}"
         self._process = subprocess.Popen(
-            [*shell, "iptables-restore --noflush"], stdin=subprocess.PIPE, stdout=log, stderr=log
+            [*shell, first], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log
         )
         self._written: list[ServicePort] = []
-        self._send(jumps())
+        if cast("IO[bytes]", self._process.stdout).readline().strip() != _STARTED.encode():
+            raise self._ended()
 
     def sync(self, services: Iterable[Object], slices: Iterable[Object]) -> None:
         """Write the rules for these objects unless they are what was written last; raises TestbedError."""
@@ -44,11 +54,18 @@ class KubeProxy:
             pipe.write(text.encode())
             pipe.flush()
         except BrokenPipeError:
-            code = self._process.wait()
-            raise TestbedError(
-                f"kube-proxy's iptables-restore on the load balancer ended with exit code {code};"
-                " the lab's log says why"
-            ) from None
+            raise self._ended() from None
+
+    def _ended(self) -> TestbedError:
+        with (
+            suppress(BrokenPipeError),
+            self._process,
+        ):  # what could not be written is written again when it is closed
+            pass
+        return TestbedError(
+            "kube-proxy's iptables-restore on the load balancer ended with exit code"
+            f" {self._process.wait()}; the lab's log says why"
+        )
 
 
 def service_ports(services: Iterable[Object], slices: Iterable[Object]) -> list[ServicePort]:

@@ -15,15 +15,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, cast
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.lab import requirements, sshd, state
-from pytest_kubelb.lab.topology import LOAD_BALANCER
+from pytest_kubelb.lab import doors, requirements, rootless, sshd, state
+from pytest_kubelb.lab.topology import NODES
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
@@ -32,7 +32,7 @@ BY_HAND = "default"
 HOLDER_LOG = "holder.log"
 INVENTORY = "inventory.toml"
 
-_UNSHARE = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+_NAMESPACES = ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 # The shell is the first process of the PID namespace: it reaps what loses its parent, and ends when the holder ends.
 _INIT = ["sh", "-c", '"$@"; exit $?', "kubelb-lab"]
 
@@ -138,19 +138,20 @@ _started: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def _start(folder: Path, lock: int, kernel: str, began: float, *, tied: bool) -> Lab:
+    doors.require_short(folder)
     sshd.write_keys(folder)
     kvm = kernel == "qemu" and requirements.kvm_is_open() and not state.kvm_failed()
     options = [word for word, given in (("--tied", tied), ("--kvm", kvm)) if given]
     with socket.create_server(("127.0.0.1", 0), backlog=64) as api:
         process = _spawn(folder, [lock, api.fileno()], kernel, options)
     try:
-        anchors, accelerator = _await_ready(process, folder)
+        accelerator = _await_ready(process, folder)
         init_pid = _only_child(process.pid)
         boot_s = round(time.monotonic() - began, 3)
-        facts = state.Facts(process.pid, init_pid, kernel, boot_s, accelerator)
+        facts = state.Facts(process.pid, init_pid, kernel, boot_s, accelerator, rootless.wanted())
         if kvm and accelerator != "kvm":
             state.note_kvm_failed()
-        _write_client_files(folder, facts, anchors)
+        _write_client_files(folder)
         state.write_facts(folder, facts)
     except BaseException:
         process.kill()
@@ -172,9 +173,10 @@ def _spawn(
         *map(str, descriptors),
         kernel,
     ]
+    user = rootless.UNSHARE if rootless.wanted() else ()
     with (folder / HOLDER_LOG).open("wb") as log:
         return subprocess.Popen(
-            [*_UNSHARE, *_INIT, *holder, *options],
+            ["unshare", *user, *_NAMESPACES, *_INIT, *holder, *options],
             stdin=subprocess.PIPE if "--tied" in options else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -183,13 +185,16 @@ def _spawn(
             env={
                 **os.environ,
                 "PATH": requirements.search_path(),
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                # This package from where we have it, the others from where we would.
+                "PYTHONPATH": os.pathsep.join(
+                    [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+                ),
             },
         )
 
 
-def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> tuple[dict[str, int], str | None]:
-    """Read the holder's one line of JSON: the anchors' process ids in the lab's PID namespace, and the accelerator."""
+def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> str | None:
+    """Read the holder's one line of JSON, which has the accelerator of a load balancer under qemu."""
     output = cast("IO[bytes]", process.stdout)
     readable, _, _ = select.select([output], [], [], START_TIMEOUT_S)
     line = output.readline() if readable else b""
@@ -201,7 +206,8 @@ def _await_ready(process: subprocess.Popen[bytes], folder: Path) -> tuple[dict[s
     answer = json.loads(line)
     if "error" in answer:
         raise TestbedError(f"the lab did not come up: {answer['error']}")
-    return answer["anchors"], answer["accelerator"]
+    accelerator: str | None = answer["accelerator"]
+    return accelerator
 
 
 def _release(process: subprocess.Popen[bytes]) -> None:
@@ -215,14 +221,7 @@ def _only_child(pid: int) -> int:
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
-def _write_client_files(folder: Path, facts: state.Facts, anchors: Mapping[str, int]) -> None:
-    enter = ["nsenter", "--target", str(facts.init_pid), "--mount", "--pid", "--root", "--"]
-    commands = {
-        name: shlex.join([*enter, *sshd.inside_anchor(anchor), *sshd.inetd_command(folder, name)])
-        for name, anchor in anchors.items()
-    }
-    if LOAD_BALANCER.name not in anchors:
-        reach = ["nsenter", "--target", str(facts.init_pid), "--net", "--", "nc"]
-        commands[LOAD_BALANCER.name] = shlex.join([*reach, str(LOAD_BALANCER.address), "22"])
+def _write_client_files(folder: Path) -> None:
+    commands = {node.name: shlex.join(["nc", "-U", str(doors.door(folder, node.name))]) for node in NODES}
     (folder / sshd.SSH_CONFIG).write_text(sshd.ssh_config(folder, commands))
     (folder / INVENTORY).write_text(files("pytest_kubelb.lab").joinpath(INVENTORY).read_text())

@@ -15,12 +15,13 @@ from pytest_kubelb.lab.topology import LAN, POD_BRIDGE, Node, mac_of
 
 LAN_BRIDGE = "lan"
 TAP = "tap0"
+CABLE = "cable0"
 
 # A private empty home: start-up files of the developer's shell would cost 100 ms per remote command. A private /tmp:
 # what a command leaves there goes with the lab. (The holder itself keeps both: its Python may live in either.)
 _ANCHOR = (
     'hostname "$1" && mount -t sysfs sysfs /sys && mount -t tmpfs tmpfs /tmp && mount -t tmpfs tmpfs ~root'
-    " && exec sleep infinity"
+    " && mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts /dev/pts && exec sleep infinity"
 )
 
 
@@ -37,8 +38,20 @@ def make_lan() -> None:
         ip.addr("add", index=_index(ip, LAN_BRIDGE), address=str(address), prefixlen=LAN.prefixlen)
 
 
+def make_cable() -> None:
+    """Plug a pair of interfaces into the LAN whose loose end is for a kernel of its own to send and receive on.
+
+    No device file has to be opened for it, and it is no slower than a tap device.
+    """
+    with IPRoute() as ip:
+        ip.link("add", ifname=f"lan-{CABLE}", kind="veth", peer={"ifname": CABLE})
+        ip.link("set", index=_index(ip, f"lan-{CABLE}"), master=_index(ip, LAN_BRIDGE), state="up")
+        # This kernel hears all that arrives there as well, and must not answer.
+        ip.link("set", index=_index(ip, CABLE), state="up", arp=False)
+
+
 def make_tap(*, multi_queue: bool) -> None:
-    """Plug a tap device into the LAN: the cable of a load balancer that runs a kernel of its own."""
+    """Plug a tap device into the LAN, the only cable that qemu can give several queues."""
     with IPRoute() as ip:
         ip.link("add", ifname=TAP, kind="tuntap", mode="tap", ifr={"multi_queue": int(multi_queue)})
         ip.link("set", index=_index(ip, TAP), master=_index(ip, LAN_BRIDGE), state="up")

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from pyroute2 import IPRoute
 
-from pytest_kubelb.lab import namespaces
+from pytest_kubelb.lab import namespaces, rootless
 from pytest_kubelb.lab.topology import POD_BRIDGE, Node, mac_of
 
 LOGS = Path("/run/pods")
@@ -136,9 +136,8 @@ class PodRuntime:
             )
         with namespaces.inside(name), _log(task.uid).open("wb") as log:
             _configure(address, task)
-            os.fchown(
-                log.fileno(), task.user, task.group
-            )  # /dev/stderr is opened anew by the container's user
+            if not rootless.inside():  # /dev/stderr is opened anew by the container's user
+                os.fchown(log.fileno(), task.user, task.group)
             return subprocess.Popen(
                 _container_command(task),
                 stdin=subprocess.DEVNULL,
@@ -156,8 +155,24 @@ def _container_command(task: PodTask) -> list[str]:
     mounts = "".join(
         f"mount -t tmpfs -o mode=1777 tmpfs {shlex.quote(place)} && " for place in task.empty_dirs
     )
-    identity = f"exec setpriv --reuid {task.user} --regid {task.group} --clear-groups --no-new-privs -- "
-    return ["unshare", "--mount", "sh", "-c", mounts + identity + '"$@"', "container", *task.command]
+    return [
+        "unshare",
+        "--mount",
+        "sh",
+        "-c",
+        f'{mounts}exec {_identity(task)} -- "$@"',
+        "container",
+        *task.command,
+    ]
+
+
+def _identity(task: PodTask) -> str:
+    """Give the command that makes what follows it the container's user."""
+    if not rootless.inside():
+        return f"setpriv --reuid {task.user} --regid {task.group} --clear-groups --no-new-privs"
+    # There is one uid only: what makes it another user than the host's is that it may do nothing.
+    nothing = "--inh-caps=-all --ambient-caps=-all --bounding-set=-all" if task.user else ""
+    return f"setpriv {nothing} --no-new-privs"
 
 
 def _namespace(uid: str) -> str:

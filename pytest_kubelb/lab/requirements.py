@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.lab import qemu_kernel
+from pytest_kubelb.lab import qemu_kernel, rootless
 
 Kernel = Literal["host", "uml", "qemu"]
 
@@ -92,7 +92,7 @@ def kvm_is_open() -> bool:
 
 
 def choose_kernel(wanted: str, *, needs_queues: bool = False) -> Kernel:
-    """Give the kernel for the load balancer; raises TestbedError when `host` is wanted and has no IPVS.
+    """Give the kernel for the load balancer; raises TestbedError when `host` is wanted and has no IPVS for us.
 
     `auto` takes qemu only for `needs_queues`: who asks for that tells the user so, in the words of QUEUES_NEED_QEMU. A
     kernel that was named is given all the same: there, such knobs are reported as unsupported.
@@ -100,6 +100,13 @@ def choose_kernel(wanted: str, *, needs_queues: bool = False) -> Kernel:
     if wanted == "qemu" or (wanted == "auto" and needs_queues):
         return "qemu"
     if wanted == "uml":
+        return "uml"
+    if rootless.wanted():
+        if wanted == "host":
+            raise TestbedError(
+                "--kubelb-lab-kernel host: this machine's IPVS is for root of the machine alone;"
+                " run the lab as root, or use --kubelb-lab-kernel uml"
+            )
         return "uml"
     if host_has_ipvs():
         return "host"
@@ -113,7 +120,9 @@ def choose_kernel(wanted: str, *, needs_queues: bool = False) -> Kernel:
 
 def check(kernel: Kernel) -> None:
     """Raise TestbedError with one sentence that names everything that is missing and what to do."""
-    _check_privileges()
+    ordinary = rootless.wanted()
+    if not ordinary:
+        _check_privileges()
     absent = missing(needed(kernel))
     command = "kubelb lab install --kernel qemu" if kernel == "qemu" else "kubelb lab install"
     if absent:
@@ -123,31 +132,21 @@ def check(kernel: Kernel) -> None:
             f"the lab needs {names}, which this machine does not have;"
             f" run `{command}` (or apt-get install {packages})"
         )
+    if ordinary:
+        rootless.check(search_path())
     if kernel == "qemu" and qemu_kernel.unpacked(qemu_kernel.FOLDER) is None:
         raise TestbedError(
             "the lab's load balancer runs under qemu and needs a kernel to boot, which is not in"
             f" {qemu_kernel.FOLDER}; run `{command}`"
         )
-    if kernel != "host" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+    if kernel == "qemu" and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
         raise TestbedError(
-            "the lab's load balancer runs its own kernel and needs /dev/net/tun, which cannot be opened here;"
-            " load the tun module, or give the container the device"
+            "the lab's load balancer runs under qemu and needs /dev/net/tun, which cannot be opened here; load the tun"
+            " module, let its users open it (`chmod 666 /dev/net/tun`, as udev does), or give the container the device"
         )
 
 
 def _check_privileges() -> None:
-    if os.geteuid() != 0:
-        raise TestbedError(
-            f"the lab makes network namespaces and needs root, but runs as uid {os.geteuid()};"
-            " run it with sudo, or name a real testbed with --kubelb-inventory FILE"
-        )
-    mapped = _user_namespace()
-    if mapped is not None:
-        raise TestbedError(
-            "the lab needs root of the machine, but this root is that of a user namespace only"
-            f" (/proc/self/uid_map says {mapped!r}); run it with sudo outside of that namespace (in a container:"
-            " one started by root with --privileged), or name a real testbed with --kubelb-inventory FILE"
-        )
     effective = _effective_capabilities()
     lacking = [
         name
@@ -160,18 +159,6 @@ def _check_privileges() -> None:
             " in a container, start it with --privileged"
         )
     _check_unshare()
-
-
-def _user_namespace() -> str | None:
-    """Give how uids are mapped in the user namespace this process is in, or None when it is in the machine's own.
-
-    The machine's own maps every uid to itself, user_namespaces(7).
-    """
-    table = Path("/proc/self/uid_map")
-    if not table.exists():  # a kernel without user namespaces
-        return None
-    words = table.read_text().split()
-    return None if words == ["0", "0", str(2**32 - 1)] else " ".join(words)
 
 
 def _effective_capabilities() -> int:

@@ -2,9 +2,9 @@
 
 Touches the state folder.
 
-A host that is a namespace is reached by `sshd -i` started inside it as the ProxyCommand, so no port is opened
-anywhere. The load balancer's own kernel runs a listening sshd on the lab's LAN, reached from inside the lab's
-network namespace.
+A host that is a namespace is reached by `sshd -i`, started inside it for each connection that comes through its door
+(`doors`), so no port is opened anywhere. The load balancer's own kernel runs a listening sshd on the lab's LAN, which
+has a door as well.
 """
 
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from pytest_kubelb.lab.state import INSIDE
 from pytest_kubelb.lab.topology import NODES
 
 CLIENT_KEY = "id_ed25519"
@@ -28,7 +29,7 @@ def write_keys(state: Path) -> None:
     for node in NODES:
         # Under both names: OpenSSH and paramiko look a host up by its HostName, people by its alias.
         known.append(f"{node.name},{node.address} {_write_key(state / f'host_key_{node.name}')}")
-        (state / f"sshd_config_{node.name}").write_text(_sshd_config(state, node.name))
+        (state / f"sshd_config_{node.name}").write_text(_sshd_config(node.name))
     (state / KNOWN_HOSTS).write_text("\n".join(known) + "\n")
 
 
@@ -53,9 +54,9 @@ def ssh_config(state: Path, proxy_commands: Mapping[str, str]) -> str:
     return "\n".join([*blocks, common])
 
 
-def inetd_command(state: Path, node_name: str) -> list[str]:
-    """Give the command that serves one connection on its standard input and output."""
-    return ["/usr/sbin/sshd", "-i", "-f", str(state / f"sshd_config_{node_name}")]
+def inetd_command(node_name: str) -> list[str]:
+    """Give the command that serves one connection on its standard input and output, on the host itself."""
+    return ["/usr/sbin/sshd", "-i", "-f", str(INSIDE / f"sshd_config_{node_name}")]
 
 
 def inside_anchor(anchor_pid: int) -> list[str]:
@@ -70,10 +71,10 @@ def _write_key(path: Path) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
-def _sshd_config(state: Path, node_name: str) -> str:
+def _sshd_config(node_name: str) -> str:
     return (
-        f"HostKey {state / f'host_key_{node_name}'}\n"
-        f"AuthorizedKeysFile {state / 'authorized_keys'}\n"
+        f"HostKey {INSIDE / f'host_key_{node_name}'}\n"
+        f"AuthorizedKeysFile {INSIDE / 'authorized_keys'}\n"
         "AuthenticationMethods publickey\n"
         "PermitRootLogin prohibit-password\n"
         "PidFile none\n"

@@ -23,6 +23,8 @@ LOCK = "lock"
 SESSION_LOCK = "session.lock"
 FACTS = "lab.json"
 KVM_FAILED = "kvm-failed"
+INSIDE = Path("/run/kubelb-lab")
+"""Where a lab's own processes, and the kernel of its load balancer, see its state folder."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +34,15 @@ class Facts:
     pid: int
     """The process, as this machine sees it, that holds the lab's namespaces: killing it ends the lab."""
     init_pid: int
-    """The first process inside the lab's PID namespace, as this machine sees it: the target for nsenter."""
+    """The first process inside the lab's PID namespace, as this machine sees it: the last one to end."""
     kernel: str
     """`host`, `uml` or `qemu`: what the load balancer runs on."""
     boot_s: float
     """Seconds from the start to ready."""
     accelerator: str | None = None
     """`kvm` or `tcg` under qemu: how its CPUs are made."""
+    rootless: bool = False
+    """Whether it is an ordinary user's, in a user namespace; `rootless` says what that means."""
 
     @property
     def kernel_told(self) -> str:

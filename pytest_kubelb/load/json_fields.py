@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 from pytest_kubelb.load.excerpt import excerpt
 
@@ -19,12 +19,17 @@ _LARGEST_COUNT = 2**63 - 1
 _MISSING = object()
 
 
-def decode_object(text: str | bytes) -> dict[str, object]:
-    """Give the JSON object in `text`. NaN and Infinity, which JSON does not have, are refused."""
+def decode(text: str | bytes) -> Any:
+    """Give the JSON value in `text`. NaN and Infinity, which JSON does not have, are refused."""
     try:
-        decoded: object = _DECODER.decode(_as_text(text))
+        return _DECODER.decode(_as_text(text))
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def decode_object(text: str | bytes) -> dict[str, object]:
+    """Give the JSON object in `text`. NaN and Infinity, which JSON does not have, are refused."""
+    decoded: object = decode(text)
     if not isinstance(decoded, dict):
         raise ValueError(f"{excerpt(decoded)} is not a JSON object")
     return decoded

@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb.cluster import lease, overlay
+from pytest_kubelb.cluster import lease
 from pytest_kubelb.cluster.resources import (
     CONFIG_MAPS,
     DAEMON_SETS,
     DEPLOYMENTS,
     ENDPOINT_SLICES,
     LEASES,
+    NAMESPACES,
     NODES,
     PODS,
     SERVICES,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_kubelb.cluster.client import Api
+    from pytest_kubelb.cluster.flannel import Flannel
 
 REVIEWS: Final = Resource("authorization.k8s.io", "v1", "selfsubjectaccessreviews")
 _OWNED: Final = ("get", "list", "watch", "create", "delete")
@@ -72,7 +74,7 @@ class Right:
         }
 
 
-def rights(namespace: str) -> list[Right]:
+def rights(namespace: str, flannel: Flannel) -> list[Right]:
     """Give what every session does: lock and workload in its namespace, and reading the overlay and the nodes."""
     found = [Right(verb, resource, namespace) for resource in (DEPLOYMENTS, SERVICES) for verb in _OWNED]
     found.append(Right("patch", DEPLOYMENTS, namespace, subresource="scale"))
@@ -81,16 +83,21 @@ def rights(namespace: str) -> list[Right]:
     ]
     found.append(Right("create", LEASES, namespace))
     found += [Right(verb, LEASES, namespace, lease.NAME) for verb in ("get", "list", "watch", "patch")]
-    found.append(Right("get", CONFIG_MAPS, overlay.NAMESPACE, overlay.CONFIG_MAP))
+    found.append(Right("get", CONFIG_MAPS, flannel.namespace, flannel.config_map))
     return [*found, *(Right(verb, NODES) for verb in ("list", "watch"))]
 
 
-def overlay_rights() -> list[Right]:
+def overlay_rights(flannel: Flannel) -> list[Right]:
     """Give what a session does in addition when it changes the overlay."""
     return [
-        Right("patch", CONFIG_MAPS, overlay.NAMESPACE, overlay.CONFIG_MAP),
-        Right("patch", DAEMON_SETS, overlay.NAMESPACE, overlay.DAEMON_SET),
+        Right("patch", CONFIG_MAPS, flannel.namespace, flannel.config_map),
+        Right("patch", DAEMON_SETS, flannel.namespace, flannel.daemon_set),
     ]
+
+
+def namespace_rights(namespace: str) -> list[Right]:
+    """Give what a session does in addition when it may make its namespace."""
+    return [Right("get", NAMESPACES, name=namespace), Right("create", NAMESPACES)]
 
 
 def ask(api: Api, right: Right) -> bool | TestbedError:

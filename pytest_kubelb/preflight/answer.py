@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.testbed.hosts import Host
 
 ASK_TIMEOUT_S = 15.0
+_CLOCK = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,9}))?")
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,17 @@ def skew(parts: Mapping[str, tuple[str, ...]], before: float, after: float) -> f
     did not say so.
     """
     begun, ended = parts.get("", ()), parts.get("end", ())
-    match = re.match(r"(\d+)(?:\.(\d+))?", begun[0]) if len(begun) == 2 else None
-    if match is None or not ended:
+    match = _CLOCK.match(begun[0]) if len(begun) == 2 else None
+    uptimes = [_CLOCK.match(each) for each in (*begun[1:], *ended[:1])]
+    if match is None or not ended or None in uptimes:
         said = " ".join([*begun, *ended])[:80]
         raise TestbedError(
             f"its clock cannot be read ({said!r}); see that `date` and /proc/uptime work there"
         )
     earliest = float(match[0])
     latest = earliest + (0.0 if match[2] else 1.0)
-    took_s = float(ended[0]) - float(begun[1])
+    before_s, after_s = (float(each[0]) for each in uptimes if each)
+    took_s = after_s - before_s
     most, least = latest - before, earliest + took_s - after
     return least if least > 0 else min(0.0, most)
 

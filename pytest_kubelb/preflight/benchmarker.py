@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 OLDEST_WRK: Final = (4, 0)
 """The first with the Lua calls of our report."""
 OTHER_FILES: Final = 64
+_LONGEST: Final = 18  # digits of a number that a host tells
 """Files that wrk has open besides its connections: libraries, one epoll instance for each thread, and to spare."""
 
 
@@ -50,13 +51,13 @@ def _limits(answer: HostAnswer, wanted: Wanted) -> Iterator[Check]:
     files, *rest = answer.lines("limits") or ("",)
     ports = rest[0].split() if rest else []
     needed = wanted.connections + OTHER_FILES
-    if files.isdecimal() and int(files) < needed:
+    if files.isdecimal() and len(files) < _LONGEST and int(files) < needed:
         remedy = f"raise it to {needed} or more: LimitNOFILE of the SSH service, or nofile in /etc/security/limits.d"
         found = f"`ulimit -n` is {files}, and {wanted.connections} connections need {needed}"
         yield fail("limits", answer.host, found, remedy)
     elif files:
         yield ok("limits", answer.host, f"{files} open files for {wanted.connections} connections")
-    if len(ports) == 2 and all(port.isdecimal() for port in ports):
+    if len(ports) == 2 and all(port.isdecimal() and len(port) < _LONGEST for port in ports):
         there = int(ports[1]) - int(ports[0]) + 1
         if there < wanted.connections:
             found = f"net.ipv4.ip_local_port_range has {there} ports for {wanted.connections} connections"
@@ -78,15 +79,15 @@ def _to_vip(answer: HostAnswer, vip: str, of_load_balancer: Collection[str]) -> 
     except ValueError as error:
         remedy = "give the benchmarker an address in the VIP's network, or a route to it"
         return fail("way to vip", answer.host, f"no way to {vip}: {error}", remedy)
+    if device == "lo":
+        return fail(
+            "way to vip", answer.host, f"{vip} is an address of the benchmarker", "choose another VIP"
+        )
     answered = "answered" in answer.lines("ping")
     if answered and of_load_balancer and vip not in of_load_balancer:
         found = f"{vip} answers a ping and is not an address of the load balancer: another host has it"
         return fail(
             "way to vip", answer.host, found, "choose a VIP that nobody has, or one of the load balancer"
-        )
-    if device == "lo":
-        return fail(
-            "way to vip", answer.host, f"{vip} is an address of the benchmarker", "choose another VIP"
         )
     if gateway is not None and gateway not in of_load_balancer:
         remedy = "let both be on one network, or the router's limit is measured too"
@@ -115,4 +116,5 @@ def _to_cluster_ip(answer: HostAnswer, wanted: Wanted, of_load_balancer: Collect
         return fail(check, where, f"{spec.via} is not an address of the load balancer", remedy)
     before = " ".join(answer.lines("way_to_cluster_ip"))
     now = f"; now `{before}`, which is put back" if before else ""
-    return ok(check, where, f"{spec.cluster_ip} will go via {spec.via} by {device}{now}")
+    target = spec.cluster_ip or "the address that the cluster chooses"
+    return ok(check, where, f"{target} will go via {spec.via} by {device}{now}")

@@ -14,8 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_kubelb.cluster import lease
 from pytest_kubelb.cluster.manifests import MANAGED_BY_LABEL, MANAGER, SESSION_LABEL
 from pytest_kubelb.cluster.overlay import Overlay
-from pytest_kubelb.cluster.refusal import ApiError
-from pytest_kubelb.cluster.resources import DEPLOYMENTS, LEASES, NODES, PODS, SERVICES, Json, Resource, Target
+from pytest_kubelb.cluster.refusal import ApiError, as_described
+from pytest_kubelb.cluster.resources import (
+    DEPLOYMENTS,
+    LEASES,
+    NAMESPACES,
+    NODES,
+    PODS,
+    SERVICES,
+    Json,
+    Resource,
+    Target,
+)
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.preflight import access, room
 from pytest_kubelb.preflight.check import Check, fail, ok, split_sentence, warning
@@ -27,7 +37,6 @@ if TYPE_CHECKING:
     from pytest_kubelb.preflight.access import Right
     from pytest_kubelb.preflight.wanted import Wanted
 
-NAMESPACES: Final = Resource("", "v1", "namespaces")
 QUOTAS: Final = Resource("", "v1", "resourcequotas")
 _AT_ONCE: Final = 8
 
@@ -63,21 +72,28 @@ def ask(api: Api, wanted: Wanted) -> ClusterAnswer:
         "deployments": partial(api.list, Target(DEPLOYMENTS, namespace)),
         "services": partial(api.list, Target(SERVICES, namespace)),
         "lease": partial(api.find, LEASES, lease.NAME, namespace),
-        "overlay": Overlay(api).read,
+        "overlay": Overlay(api, wanted.inventory.flannel).read,
     }
-    if wanted.proxy is not None:
+    if wanted.proxy is not None and wanted.proxy.cluster_ip is not None:
         questions["all services"] = partial(api.list, Target(SERVICES))
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="kubelb-preflight") as pool:
         first = pool.submit(_tried, questions.pop("nodes")).result()  # one error for one server that is away
         if ClusterAnswer(parts={"nodes": first}).unreachable() is not None:
             return ClusterAnswer(parts={"nodes": first})
         parts = {name: pool.submit(_tried, question) for name, question in questions.items()}
-        asked = [*access.rights(namespace), *access.overlay_rights()]
+        asked = dict.fromkeys([*needed_rights(wanted), *access.overlay_rights(wanted.inventory.flannel)])
         rights = {right: pool.submit(access.ask, api, right) for right in asked}
         return ClusterAnswer(
             {right: answer.result() for right, answer in rights.items()},
             {"nodes": first, **{name: part.result() for name, part in parts.items()}},
         )
+
+
+def needed_rights(wanted: Wanted) -> list[Right]:
+    """Give the rights that every session with this inventory needs."""
+    found = access.rights(wanted.namespace, wanted.inventory.flannel)
+    may_make = wanted.inventory.cluster.create_namespace
+    return [*found, *access.namespace_rights(wanted.namespace)] if may_make else found
 
 
 def _tried(question: Callable[[], Any]) -> Any:
@@ -91,31 +107,37 @@ def pod_networks(answer: ClusterAnswer, wanted: Wanted) -> dict[str, str]:
     """Give node -> the IPv4 range of its pods, for the nodes that take pods of the workload and say it."""
     pod_spec = wanted.pod_spec()
     found = {}
-    for node in answer.items("nodes") or ():
-        spec = node.get("spec") or {}
-        ranges = [each for each in spec.get("podCIDRs") or [spec.get("podCIDR", "")] if "." in each]
-        if ranges and room.takes(node, pod_spec):
-            found[str(node["metadata"]["name"])] = str(IPv4Network(ranges[0], strict=False))
+    with as_described("a node"):
+        for node in answer.items("nodes") or ():
+            spec = node.get("spec") or {}
+            ranges = [each for each in spec.get("podCIDRs") or [spec.get("podCIDR", "")] if "." in each]
+            if ranges and room.takes(node, pod_spec):
+                found[str(node["metadata"]["name"])] = str(IPv4Network(ranges[0], strict=False))
     return found
 
 
 def judge(answer: ClusterAnswer, wanted: Wanted) -> Iterator[Check]:
-    """Give the checks of the cluster."""
+    """Give the checks of the cluster. Raises TestbedError where its objects are none of a cluster's."""
+    with as_described("what the cluster answered"):
+        yield from _checks(answer, wanted)
+
+
+def _checks(answer: ClusterAnswer, wanted: Wanted) -> Iterator[Check]:
     error = answer.unreachable()
     if error is not None:
         yield fail("api", "cluster", *split_sentence(str(error)))
         return
     yield ok("api", "cluster", f"answers to {wanted.inventory.cluster.kubeconfig.name}")
-    needed = access.rights(wanted.namespace)
+    needed = needed_rights(wanted)
     yield from _overlay(answer.parts["overlay"], wanted)
     if any(overlay != answer.parts["overlay"] for overlay in wanted.overlays):
-        needed += access.overlay_rights()
+        needed += access.overlay_rights(wanted.inventory.flannel)
     yield from access.judge(answer.rights, needed)
     yield from _room(answer, wanted)
     yield from _namespace(answer, wanted)
     yield from _lock(answer, wanted)
     yield from _leftovers(answer, wanted)
-    if wanted.proxy is not None:
+    if wanted.proxy is not None and wanted.proxy.cluster_ip is not None:
         yield _cluster_ip(answer, wanted.proxy.cluster_ip, wanted.namespace)
 
 
@@ -132,14 +154,20 @@ def _room(answer: ClusterAnswer, wanted: Wanted) -> Iterator[Check]:
     nodes, pod_spec = answer.items("nodes"), wanted.pod_spec()
     if nodes is None:
         return  # the missing right is said
-    yield from room.judge_nodes(nodes, wanted.inventory.roles.workers, pod_spec)
+    yield from room.judge_nodes(nodes, wanted.inventory.worker_nodes, pod_spec)
     yield room.judge_room(nodes, answer.items("pods"), wanted.pods, pod_spec)
 
 
 def _namespace(answer: ClusterAnswer, wanted: Wanted) -> Iterator[Check]:
     where, found = f"namespace {wanted.namespace}", answer.parts["namespace"]
+    if found is None and wanted.inventory.cluster.create_namespace:
+        yield ok("namespace", where, "does not exist; a session makes it")
+        return
     if found is None:
-        remedy = f"run `kubectl create namespace {wanted.namespace}`, or name another in cluster.namespace"
+        remedy = (
+            f"run `kubectl create namespace {wanted.namespace}`, name another in cluster.namespace, or let sessions"
+            " make it with cluster.create_namespace"
+        )
         yield fail("namespace", where, "does not exist", remedy)
         return
     if isinstance(found, TestbedError):
@@ -162,8 +190,8 @@ def _lock(answer: ClusterAnswer, wanted: Wanted) -> Iterator[Check]:
     if isinstance(found, TestbedError):
         return  # the missing right is said
     holder = lease.holder_of(found)
-    if holder is None:
-        yield ok("lock", where, "nobody holds the testbed")
+    if holder is None or holder.identity == wanted.holder:
+        yield ok("lock", where, "nobody else holds the testbed" if holder else "nobody holds the testbed")
         return
     said = f"held by {holder.identity} since {holder.since}, renewed {holder.renewed}"
     remedy = f"wait for its end; one that was killed loses it after {holder.duration_s} s"

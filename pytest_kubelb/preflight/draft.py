@@ -8,6 +8,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb.cluster.flannel import AS_PUBLISHED
 from pytest_kubelb.option_values import OVERLAYS
 from pytest_kubelb.preflight.room import takes
 from pytest_kubelb.preflight.survey import free_cluster_ip
@@ -84,6 +85,8 @@ def write(
         "about_hosts": _comments(_about_hosts(told.nodes, others, apart, places)),
         "about_cluster": _comments(_about_cluster(told)),
         "vip": line("vip", vip, "the load balancer did not tell its addresses", "192.168.0.111"),
+        "nodes": _nodes([*control_plane, *workers], places),
+        "flannel": _flannel(told),
         "proxy": _proxy(free_cluster_ip(told), vip, told),
         "nic": _toml(nic or "eth0"),
         "overlay": _overlay(told),
@@ -161,24 +164,50 @@ def _about_cluster(told: ClusterSurvey) -> list[str]:
 
 
 def _proxy(cluster_ip: str | None, via: str | None, told: ClusterSurvey) -> str:
+    address = [
+        "# The address is free now, in the part of the range that is given out by hand.",
+        f"cluster_ip = {_toml(cluster_ip)}",
+    ]
+    if cluster_ip is None:
+        unknown = "the range of Services could not be asked"
+        if told.service_range is not None:
+            unknown = f"which addresses of {told.service_range} are taken may not be seen"
+        address = [f"# The cluster chooses the Service's address: {unknown}.", '# cluster_ip = "10.254.0.10"']
     lines = [
         "[backends.proxy]",
-        f"cluster_ip = {_toml(cluster_ip or '10.254.0.10')}",
+        *address,
         "port = 80",
         "# The load balancer's address, as the benchmarker's next hop.",
         f"via = {_toml(via or '192.168.0.111')}",
     ]
-    if cluster_ip and via:
-        return "\n".join(
-            ["# The address is free now, in the part of the range that is given out by hand.", *lines]
-        )
-    reasons = [] if via else ["the load balancer's address was not told"]
-    if told.service_range is None:
-        reasons.append("the range of Services could not be asked")
-    elif told.taken is None:
-        reasons.append(f"which addresses of {told.service_range} are taken may not be seen")
-    told_why = f"# fill in, {' and '.join(reasons)}:"
-    return "\n".join([told_why, *(each if each.startswith("#") else f"# {each}" for each in lines)])
+    if via is not None:
+        return "\n".join(lines)
+    commented = (each if each.startswith("#") else f"# {each}" for each in lines)
+    return "\n".join(["# fill in, the load balancer's address was not told:", *commented])
+
+
+def _flannel(told: ClusterSurvey) -> str:
+    if told.flannel == AS_PUBLISHED:
+        return ""
+    found = told.flannel
+    return (
+        "# What flannel's objects are called here.\n[overlay]\n"
+        f"namespace = {_toml(found.namespace)}\nconfig_map = {_toml(found.config_map)}\n"
+        f"daemon_set = {_toml(found.daemon_set)}\n\n"
+    )
+
+
+def _nodes(nodes: Sequence[Json], places: Places) -> str:
+    """Give `[cluster.nodes]` for the nodes whose host is called otherwise; nothing where there is none."""
+    other = {
+        _alias(node, places): str(node["metadata"]["name"])
+        for node in nodes
+        if _alias(node, places) != node["metadata"]["name"]
+    }
+    if not other:
+        return ""
+    lines = "".join(f"{_toml(host)} = {_toml(name)}\n" for host, name in other.items())
+    return f"\n# Hosts whose node is called otherwise.\n[cluster.nodes]\n{lines}"
 
 
 def _overlay(told: ClusterSurvey) -> str:

@@ -6,10 +6,11 @@ Formats: /proc/net/ip_vs as net/netfilter/ipvs/ip_vs_ctl.c writes it (addresses 
 
 from __future__ import annotations
 
-import json
 import sys
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
+
+from pytest_kubelb.load import json_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -81,7 +82,7 @@ def way(lines: Iterable[str]) -> tuple[str, str | None]:
     """
     text = "\n".join(lines)
     try:
-        (route,) = json.loads(text)
+        (route,) = json_fields.decode(text)
         return str(route["dev"]), route.get("gateway")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(" ".join(text.split())[:120] or "nothing was printed") from None

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Network
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_kubelb.backends.ipvs_host import sysctls_for
 from pytest_kubelb.preflight.check import Check, fail, ok, warning
 from pytest_kubelb.preflight.kernel_tables import addresses, listens, route_to, virtual_services
+from pytest_kubelb.testbed import kube_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -16,13 +17,13 @@ if TYPE_CHECKING:
     from pytest_kubelb.preflight.wanted import Wanted
     from pytest_kubelb.testbed.inventory import IpvsSpec
 
-MODES: Final = ("iptables", "nftables", "ipvs")
-
 
 def judge(answer: HostAnswer, wanted: Wanted, pod_networks: Mapping[str, str]) -> Iterator[Check]:
     """Give the checks of the load balancer; `pod_networks` is node -> the range of its pods."""
     yield from _forwarding(answer, wanted)
-    if wanted.ipvs is not None:
+    if wanted.ipvs is not None and wanted.ipvs.external:
+        yield _external(answer, wanted.ipvs)
+    elif wanted.ipvs is not None:
         yield from _ipvs(answer, wanted.ipvs)
         yield from _sysctls(answer)
         yield _place(answer, wanted.ipvs)
@@ -42,7 +43,7 @@ def _forwarding(answer: HostAnswer, wanted: Wanted) -> Iterator[Check]:
     elif wanted.proxy is not None:  # nothing sets it for the proxy
         remedy = "run `sysctl -w net.ipv4.ip_forward=1` there, and keep it in /etc/sysctl.d"
         yield fail("sysctl", answer.host, f"net.ipv4.ip_forward is {value}, so nothing is forwarded", remedy)
-    else:
+    elif wanted.ipvs is not None and not wanted.ipvs.external:
         found = f"net.ipv4.ip_forward is {value}; a session sets it to 1 and puts it back"
         yield warning(
             "sysctl", answer.host, found, "set it to 1 where the host is to forward at other times too"
@@ -95,11 +96,18 @@ def _place(answer: HostAnswer, spec: IpvsSpec) -> Check:
     servers = virtual_services(answer.lines("ipvs")).get(place)
     if servers is not None:
         left = any("kubelb ipvs" in line for line in answer.lines("proxy_mode"))
-        whose = "left or used by another session of kubelb" if left else "programmed by somebody else"
-        remedy = f"stop who programs it, run `ipvsadm -D -t {place}`, or choose another backends.ipvs.port"
-        return fail(
-            "vip", answer.host, f"{place} is an IPVS service with {servers} real servers, {whose}", remedy
+        found = f"{place} is an IPVS service with {servers} real server{'' if servers == 1 else 's'}"
+        if left:
+            remedy = (
+                f"run `kubelb restore`, or `ipvsadm -D -t {place}` there where that finds nothing to put back"
+            )
+            return fail("vip", answer.host, f"{found}, left or used by another session of kubelb", remedy)
+        remedy = (
+            "choose another backends.ipvs.port, or measure theirs with backends.ipvs.external = true; keepalived and"
+            " its like would interfere"
         )
+        found += ", programmed by somebody else: a session replaces it and puts it back"
+        return warning("vip", answer.host, found, remedy)
     listener = listens(answer.lines("kernel"), spec.vip, spec.port)
     if listener is not None:
         remedy = "choose another backends.ipvs.port, or stop what listens there (`ss -ltnp` says what it is)"
@@ -107,6 +115,24 @@ def _place(answer: HostAnswer, spec: IpvsSpec) -> Check:
     interface = host_addresses(answer).get(spec.vip)
     where = f"the address is on {interface}" if interface else "a session puts the address on lo"
     return ok("vip", answer.host, f"{place} is free; {where}")
+
+
+def _external(answer: HostAnswer, spec: IpvsSpec) -> Check:
+    place = f"{spec.vip}:{spec.port}"
+    if not answer.lines("ipvs"):
+        remedy = (
+            "nothing, where that load balancer is no IPVS: that each pod answers is all that is checked then"
+        )
+        return warning(
+            "vip", answer.host, f"{place} is programmed by others, and there is no IPVS to look at", remedy
+        )
+    servers = virtual_services(answer.lines("ipvs")).get(place)
+    if servers is None:
+        remedy = "have it programmed for the pods, or take backends.ipvs.external = true away"
+        return warning(
+            "vip", answer.host, f"{place} is no IPVS service, and external = true leaves it to others", remedy
+        )
+    return ok("vip", answer.host, f"{place} is programmed by others, with {servers} real servers now")
 
 
 def _routes(answer: HostAnswer, pod_networks: Mapping[str, str]) -> Iterator[Check]:
@@ -131,13 +157,8 @@ def _routes(answer: HostAnswer, pod_networks: Mapping[str, str]) -> Iterator[Che
         yield ok("pod routes", answer.host, f"the pods of {len(found)} nodes by {devices}")
 
 
-def kube_proxy_mode(answer: HostAnswer) -> str:
-    """Give `iptables`, `nftables` or `ipvs`, as kube-proxy's traces or its own word have it; empty without any."""
-    return next((line for line in answer.lines("proxy_mode") if line in MODES), "")
-
-
 def _kube_proxy(answer: HostAnswer, wanted: Wanted) -> Iterator[Check]:
-    mode = kube_proxy_mode(answer)
+    mode = kube_proxy.parse(answer.lines("proxy_mode"))
     if mode:
         yield ok("kube-proxy", answer.host, f"mode {mode}")
     elif wanted.proxy is not None:

@@ -22,8 +22,8 @@ Argv = tuple[str, ...]
 def commands(wanted: Wanted, host: str) -> list[Argv]:
     """Give the command lines that need root on `host`, each once."""
     roles = wanted.inventory.roles
-    found: list[Argv] = [("mkdir", "-p", "-m", "1777", locking.ROOT)] if host in wanted.used else []
-    if host == roles.load_balancer and wanted.ipvs is not None:
+    found = _folder(locking.ROOT) if host in wanted.used else []
+    if host == roles.load_balancer and wanted.ipvs is not None and not wanted.ipvs.external:
         found += ipvs_commands(wanted.ipvs)
     if host == roles.load_balancer and "load_balancer" in wanted.inventory.evidence:
         found.append(("iptables-save", "-c", "-t", "nat"))
@@ -42,6 +42,7 @@ def ipvs_commands(spec: IpvsSpec) -> list[Argv]:
     # Set in one command, those of them that differ: asked for with all of them.
     sysctls = [f"{name}={value}" for name, value in sysctls_for((6, 0)).items()]
     return [
+        *_folder(journal.ROOT),
         ("ipvsadm", "--save", "-n"),
         ("ipvsadm", "--restore"),
         ("sysctl", "-q", "-w", *sysctls),
@@ -51,9 +52,12 @@ def ipvs_commands(spec: IpvsSpec) -> list[Argv]:
 
 
 def proxy_commands(spec: ProxySpec) -> list[Argv]:
-    """Give what the backend proxy runs as root on the benchmarker."""
+    """Give what the backend proxy runs as root on the benchmarker; a route to an address not chosen yet is left out."""
+    if spec.cluster_ip is None:
+        return _folder(journal.ROOT)
     target = f"{spec.cluster_ip}/32"
     return [
+        *_folder(journal.ROOT),
         ("ip", "-4", "route", "replace", target, "via", spec.via),
         ("ip", "-4", "route", "flush", "exact", target),
     ]
@@ -77,5 +81,8 @@ def tuning_commands(knobs: Knobs) -> list[Argv]:
         files += [f"{queues}/rx-0/rps_cpus"] if knobs.rps else []
         files += [f"{queues}/rx-0/rps_flow_cnt"] if knobs.rfs else []
         files += [f"{queues}/tx-0/xps_cpus"] if knobs.xps else []
-    made = [("mkdir", "-p", "-m", "1777", journal.ROOT), ("rmdir", journal.ROOT)]
-    return [*made, *(("tee", file) for file in files)]
+    return [*_folder(journal.ROOT), *(("tee", file) for file in files)]
+
+
+def _folder(path: str) -> list[Argv]:
+    return [("mkdir", "-p", "-m", "1777", path), ("rmdir", path)]

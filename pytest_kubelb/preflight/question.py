@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.backends.ipvs_host import sysctls_for
 from pytest_kubelb.preflight.privileges import commands
-from pytest_kubelb.testbed import journal
+from pytest_kubelb.testbed import journal, kube_proxy
 from pytest_kubelb.tuning.places import sysctl_file
 
 if TYPE_CHECKING:
@@ -46,30 +46,12 @@ _IPVS: Final = (
     "echo '%% ipvs'; [ ! -r /proc/net/ip_vs ] || while read -r l; do echo \"$l\"; done </proc/net/ip_vs",
     "if [ ! -e /proc/net/ip_vs ] && modprobe -n -q ip_vs 2>/dev/null; then echo '%% loadable'; echo ip_vs; fi",
 )
-# iptables-save and nft would load what they look at: asked only of what is loaded, or of a kernel without modules.
-# kube-proxy's own word is asked for last, since its rules show what is really there.
 _KUBE_PROXY: Final = (
     "echo '%% kernel'",
-    "m=$(grep -hsE ' 0A |^(ip_vs|iptable_nat|nf_tables)' /proc/net/tcp /proc/net/tcp6 /proc/modules)",
+    f"m=$(grep -hsE ' 0A |{kube_proxy.MODULES}' /proc/net/tcp /proc/net/tcp6 /proc/modules)",
     'echo "$m"',
     "echo '%% proxy_mode'",
-    "f= old= new=",
-    "[ ! -d /sys/class/net/kube-ipvs0 ] || { f=1; echo ipvs; }",
-    "[ -e /proc/modules ] || old=1 new=1",
-    r"case $m in *iptable_nat\ *) old=1 ;; esac",
-    r"case $m in *nf_tables\ *) new=1 ;; esac",
-    'names="${new:+iptables-save iptables-nft-save} ${old:+iptables-legacy-save}"',
-    '[ -z "$old" ] || command -v iptables-legacy-save >/dev/null || names=iptables-save',
-    "for n in $names; do",
-    '  command -v "$n" >/dev/null || continue',
-    '  r=$($s "$n" -c -t nat 2>/dev/null </dev/null)',
-    "  case $r in *'kubelb ipvs'*) echo 'kubelb ipvs' ;; esac",
-    r'  case $r in *:KUBE-SERVICES\ *) [ -n "$f" ] || echo iptables; f=1; break ;; esac',
-    "done",
-    'if [ -z "$f" ] && [ -n "$new" ]; then',
-    "  case $($s nft list tables 2>/dev/null </dev/null) in *'ip kube-proxy'*) f=1; echo nftables ;; esac",
-    "fi",
-    "[ -n \"$f\" ] || curl -s --noproxy '*' --max-time 1 http://127.0.0.1:10249/proxyMode 2>/dev/null; echo",
+    *kube_proxy.MODE_LINES,
 )
 
 
@@ -93,7 +75,8 @@ def question(wanted: Wanted, host: str) -> str:
 
 
 def _load_balancer(wanted: Wanted) -> list[str]:
-    tools = LOAD_BALANCER_TOOLS if wanted.ipvs is not None else ("flock", "ip")
+    ours = wanted.ipvs is not None and not wanted.ipvs.external
+    tools = LOAD_BALANCER_TOOLS if ours else ("flock", "ip")
     lines = [f"tools {shlex.join(tools)}", "PATH=$x"]
     lines.append("echo '%% network'; ip -4 -o -batch - <<'E'\naddress show\nroute show\nE")
     lines.append("echo '%% sysctls'")
@@ -120,5 +103,6 @@ def _benchmarker(wanted: Wanted) -> list[str]:
         lines.append(f"ping -n -q -c 1 -W 1 {wanted.ipvs.vip} >/dev/null 2>&1 && echo answered")
     if wanted.proxy is not None:
         lines.append(f"echo '%% way_to_via'; ip -json -4 route get {wanted.proxy.via} 2>&1")
+    if wanted.proxy is not None and wanted.proxy.cluster_ip is not None:
         lines.append(f"echo '%% way_to_cluster_ip'; ip -4 route show exact {wanted.proxy.cluster_ip}/32 2>&1")
     return lines

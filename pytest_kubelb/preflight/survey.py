@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_kubelb.cluster import overlay
+from pytest_kubelb.cluster.flannel import AS_PUBLISHED, Flannel
+from pytest_kubelb.cluster.refusal import as_described
 from pytest_kubelb.cluster.resources import CONFIG_MAPS, NODES, SERVICES, Json, Resource, Target
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.preflight.answer import sections
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     from pytest_kubelb.testbed.hosts import Host
 
 SERVICE_CIDRS: Final = Resource("networking.k8s.io", "v1", "servicecidrs")
+_FLANNELS: Final = (AS_PUBLISHED, Flannel(namespace="kube-system"))
+"""Where flannel's manifest puts it, and where it did until 2022."""
 _NOWHERE: Final = "192.0.2.1"
 _REFUSAL: Final = re.compile(r"range of valid IPs is ([0-9.]+/[0-9]+)")
 _HOST_SCRIPT: Final = (
@@ -44,6 +49,8 @@ class ClusterSurvey:
     service_range: str | None = None
     taken: frozenset[str] | None = None
     """The addresses of all Services; None where they may not be seen."""
+    flannel: Flannel = AS_PUBLISHED
+    """Where flannel was found."""
     problems: Mapping[str, str] = field(default_factory=dict)
     """What was asked in vain, and the sentence that came instead."""
 
@@ -61,6 +68,11 @@ class HostSurvey:
 
 def of_cluster(api: Api, namespace: str) -> ClusterSurvey:
     """Ask the cluster, its parts in parallel. Raises TestbedError when not even its nodes can be listed."""
+    with as_described("what the cluster answered"):
+        return _of_cluster(api, namespace)
+
+
+def _of_cluster(api: Api, namespace: str) -> ClusterSurvey:
     nodes = api.list(Target(NODES))["items"]
     problems: dict[str, str] = {}
 
@@ -72,16 +84,25 @@ def of_cluster(api: Api, namespace: str) -> ClusterSurvey:
             return None
 
     with ThreadPoolExecutor(4, thread_name_prefix="kubelb-init") as pool:
-        flannel = pool.submit(
-            tried, "overlay", lambda: api.find(CONFIG_MAPS, overlay.CONFIG_MAP, overlay.NAMESPACE)
-        )
+        places = [
+            (
+                each,
+                pool.submit(
+                    tried, "overlay", partial(api.find, CONFIG_MAPS, each.config_map, each.namespace)
+                ),
+            )
+            for each in _FLANNELS
+        ]
         told = pool.submit(tried, "service range", lambda: _service_range(api, namespace))
         services = pool.submit(tried, "services", lambda: api.list(Target(SERVICES))["items"])
-    text = ((flannel.result() or {}).get("data") or {}).get(overlay.KEY)
+    found = {each: str(text) for each, asked in places
+             if (text := ((asked.result() or {}).get("data") or {}).get(each.KEY)) is not None}  # fmt: skip
+    flannel, text = next(iter(found.items()), (None, None))
     listed = services.result()
     return ClusterSurvey(
         nodes=nodes,
-        overlay=tried("overlay", lambda: overlay.backend_type(text)) if text else None,
+        overlay=tried("overlay", partial(overlay.backend_type, text)) if text else None,
+        flannel=flannel or AS_PUBLISHED,
         pod_range=_pod_range(text),
         service_range=told.result(),
         taken=None if listed is None else frozenset(str(each["spec"].get("clusterIP")) for each in listed),
@@ -139,7 +160,9 @@ def of_host(host: Host) -> HostSurvey:
     by_default = re.search(r"\bdev (\S+)", " ".join(parts.get("default", ())))
     if by_default:  # the interface towards the others comes first
         outside = dict(sorted(outside.items(), key=lambda pair: pair[1] != by_default[1]))
-    return HostSurvey(host.name, outside, int(cpus) if cpus.isdecimal() else None)
+    return HostSurvey(
+        host.name, outside, int(cpus) if cpus.isascii() and cpus.isdecimal() and len(cpus) < 10 else None
+    )
 
 
 def free_cluster_ip(told: ClusterSurvey) -> str | None:

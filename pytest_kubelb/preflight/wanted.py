@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pytest_kubelb.holding import manifest_of, used_hosts
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_kubelb.matrix import Point
     from pytest_kubelb.settings import Settings
     from pytest_kubelb.testbed.inventory import Inventory, IpvsSpec, ProxySpec
     from pytest_kubelb.tuning.knobs import Knobs
@@ -27,6 +30,8 @@ class Wanted:
     tunings: tuple[str, ...]
     used: tuple[str, ...]
     """The hosts that a session logs in to: one of the others that cannot be reached stops nothing."""
+    holder: str = ""
+    """Who asks, as the lock calls it, where a session asks that holds the lock itself."""
 
     @classmethod
     def from_settings(cls, settings: Settings, inventory: Inventory) -> Wanted:
@@ -39,6 +44,23 @@ class Wanted:
             overlays=settings.overlay,
             tunings=settings.tuning,
             used=used_hosts(inventory, settings.tuning),
+        )
+
+    @classmethod
+    def from_points(
+        cls, settings: Settings, inventory: Inventory, points: Sequence[Point], holder: str
+    ) -> Wanted:
+        """Give what the points of a session need, which markers may have asked for beside the settings."""
+        tunings = tuple(dict.fromkeys(point.tuning for point in points))
+        return cls(
+            inventory=inventory,
+            backends=tuple(dict.fromkeys(point.backend for point in points)),
+            pods=max(point.pods for point in points),
+            connections=max(settings.connections.at(point.pods) for point in points),
+            overlays=tuple(dict.fromkeys(point.overlay for point in points)),
+            tunings=tunings,
+            used=used_hosts(inventory, tunings),
+            holder=holder,
         )
 
     @property

@@ -39,14 +39,18 @@ def read_evidence(path: Path) -> Iterator[RunLine]:
                 try:
                     yield _line(json_fields.decode_object(text))
                 except ValueError as error:
-                    raise KubelbError(
-                        f"{path}:{number}: this is no line of evidence: {error}; delete it to go on without."
-                    ) from error
+                    raise _corrupt(path, number, str(error)) from error
+            if len(text) == LONGEST_LINE:
+                raise _corrupt(path, number + 1, f"it is longer than {LONGEST_LINE} bytes")
     except OSError as error:
         raise KubelbError(
             f"The evidence {path} cannot be read: {error.strerror}; sessions of before there was evidence, imported "
             "ones, and those whose inventory reads no host have none."
         ) from error
+
+
+def _corrupt(path: Path, number: int, what: str) -> KubelbError:
+    return KubelbError(f"{path}:{number}: this is no line of evidence: {what}; delete it to go on without.")
 
 
 def _line(fields: json_fields.JsonObject) -> RunLine:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb import bounded
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.load import json_fields
 from pytest_kubelb.load.excerpt import excerpt
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+LARGEST_REPORT: Final = 256 << 20
+"""Bytes of a report that is read: one of 20,000 runs has about 30 MB."""
 SCHEMA: Final = "pytest-kubelb-report"
 SCHEMA_VERSION: Final = 2
 """Version of the reports that are written; this and every earlier one is read.
@@ -49,7 +52,7 @@ def is_report(path: Path) -> bool:
 
 def _decoded(path: Path) -> dict[str, object]:
     try:
-        return json_fields.decode_object(path.read_bytes())
+        return json_fields.decode_object(bounded.read_bytes(path, LARGEST_REPORT))
     except OSError as error:
         raise KubelbError(
             f"The JSON report {path} cannot be read: {error.strerror}; give a file that --kubelb-json wrote."

@@ -32,7 +32,7 @@ MEMORY_TOLERANCE: Final = 0.1
 """What a kernel calls all of its memory varies from boot to boot."""
 _SECTIONS: Final = ("lab_kernel", "workload", "backends", "tuning", "overlay")
 _NOTED: Final = ("versions", "controller", "other")
-_PER_SESSION: Final = ("lab_boot_s", "imported", "ab", "specs")
+_PER_SESSION: Final = ("lab_boot_s", "imported", "ab", "specs", "process")
 _WRK_FLAGS: Final = {"-c": "connections", "-t": "threads", "-d": "duration_s", "-H": "host_header"}
 _LONG_FLAGS: Final = {"--connections": "-c", "--threads": "-t", "--duration": "-d", "--header": "-H"}
 _SECONDS: Final = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -89,10 +89,15 @@ def of(
     if wrk := _wrk_settings(start.settings):
         found["wrk"] = wrk
     if loads:
-        found["points"] = {point_text(key): dict(load) for key, load in sorted(loads.items())}
+        found["points"] = {point_text(key): dict(load) for key, load in sorted(loads.items(), key=_rank)}
     if other := {name: value for name, value in facts.items() if name not in _PER_SESSION}:
         found["other"] = other
     return found
+
+
+def _rank(item: tuple[PointKey, Fingerprint]) -> list[tuple[str, bool, str | int]]:
+    """Give a key for sorting: a record of others may have a pod count that is text beside one that is a number."""
+    return [(name, isinstance(value, str), value) for name, value in item[0]]
 
 
 def compare(baseline: Fingerprint, current: Fingerprint) -> tuple[Difference, ...]:

@@ -10,8 +10,9 @@ import pandas as pd
 from pytest_kubelb.load.result import PERCENTILES
 from pytest_kubelb.record import history, sources
 from pytest_kubelb.record.acyclic import uncollected
-from pytest_kubelb.record.lines import SessionStart, Verdict
+from pytest_kubelb.record.lines import Event, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
+from pytest_kubelb.record.resumption import Abandoned
 from pytest_kubelb.record.sample import VALIDITIES, Sample
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.load.result import WrkResult
 
+ABANDONED: Final = "abandoned"
+"""Validity in the frame of runs of a point that was interrupted, and measured anew when the session was resumed."""
 _AXES: Final = ("backend", "pods", "overlay", "tuning")
 _WORDS: Final = ("backend", "overlay", "tuning")
 _TIME: Final = "datetime64[ms, UTC]"
@@ -65,7 +68,7 @@ def load(*paths: str | Path) -> pd.DataFrame:
     other axes, by name                   Int64 or category    Int64 when all of an axis's values are whole numbers
     run                                   int64                from 0 in its provisioning; warm-up runs counted apart
     started                               datetime64[ms, UTC]  NaT when it is no ISO 8601
-    validity                              category             valid, warmup, stalled, contaminated, failed
+    validity                              category             valid, warmup, stalled, contaminated, failed, abandoned
     reason                                string               why the run is not valid, NA for a valid one
     rps                                   float64              requests/s; it and what follows is NA for a failed run
     requests, bytes                       Int64                responses, and the bytes of them with their headers
@@ -104,6 +107,7 @@ class _Rows:
     def read(self, lines: Iterable[object]) -> None:
         session, first = "", len(self._points)
         judged: dict[PointKey, Verdict] = {}
+        abandoned = Abandoned()
         for line in lines:
             match line:
                 case Sample():
@@ -115,9 +119,24 @@ class _Rows:
                     self._sessions.add(session)
                 case Verdict():
                     judged[point_key(line.point)] = line
+                case Event():
+                    abandoned.hear(line)
+        if abandoned.each:
+            self._mark(abandoned, first)
         for point in self._points[first:]:
             verdict = judged.get(point_key(point))
             self._columns["tolerance"].append(_figure(verdict, "tolerance", float, int))
+
+    def _mark(self, abandoned: Abandoned, first: int) -> None:
+        """Tell from the others, in the rows from `first` on, the runs that count for no verdict."""
+        groups: dict[tuple[PointKey, int], list[int]] = {}
+        for row in range(first, len(self._points)):
+            place = point_key(self._points[row]), int(str(self._columns["provisioning"][row]))
+            groups.setdefault(place, []).append(row)
+        for (key, number), rows in groups.items():
+            for row in rows[len(abandoned.counting(key, number, rows)) :]:
+                self._columns["validity"][row] = ABANDONED
+                self._columns["reason"][row] = "the session was interrupted before the point was finished"
 
     def _add(self, session: str, sample: Sample) -> None:
         columns = self._columns
@@ -171,7 +190,7 @@ def _column(values: list[Any], kind: str, name: str) -> pd.Series[Any]:
         times = pd.Series(values, dtype="object")
         return pd.to_datetime(times, format="ISO8601", utc=True, errors="coerce").astype(_TIME)
     if name == "validity":
-        return pd.Series(pd.Categorical(values, categories=VALIDITIES))
+        return pd.Series(pd.Categorical(values, categories=(*VALIDITIES, ABANDONED)))
     try:
         return pd.Series(values, dtype=kind)
     except UnicodeEncodeError:  # JSON knows halves of characters, and pandas' strings are UTF-8

@@ -14,6 +14,7 @@ from pytest_kubelb.record import fingerprint, history
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.reader import Note
+from pytest_kubelb.record.resumption import Abandoned
 from pytest_kubelb.record.sample import Sample
 
 if TYPE_CHECKING:
@@ -80,12 +81,15 @@ class SessionLevels:
 @dataclass
 class _Point:
     provisionings: dict[int, array[float]] = field(default_factory=dict)
-    regressed: bool = False
+    valid: dict[int, bytearray] = field(default_factory=dict)
+    regressed: set[object] = field(default_factory=set)
     requests: int = 0
     bytes: int = 0
     said: dict[str, set[object]] = field(default_factory=dict)
 
     def add(self, sample: Sample) -> None:
+        counts = sample.validity == "valid" and sample.result is not None
+        self.valid.setdefault(sample.provisioning, bytearray()).append(counts)
         if sample.validity != "valid" or sample.result is None:
             return
         self.provisionings.setdefault(sample.provisioning, array("d")).append(sample.result.rps)
@@ -104,8 +108,27 @@ class _Point:
             found["bytes_per_request"] = round(self.bytes / self.requests, 1)
         return found
 
+    def judged(self, verdict: Verdict) -> None:
+        # A session that was resumed judges again.
+        number = verdict.figures.get("provisioning")
+        (self.regressed.add if _says_regression(verdict) else self.regressed.discard)(number)
+
+    def forget(self, key: PointKey, abandoned: Abandoned) -> None:
+        """Leave out the runs that were abandoned, and what was concluded from them alone."""
+        for number, valid in self.valid.items():
+            counting = abandoned.counting(key, number, valid)
+            if len(counting) < len(valid) and number in self.provisionings:
+                self.provisionings[number] = self.provisionings[number][: sum(counting)]
+                if not self.provisionings[number]:
+                    del self.provisionings[number]
+        self.regressed = {
+            number
+            for number in self.regressed
+            if not isinstance(number, int) or abandoned.counts(key, number)
+        }
+
     def level(self) -> PointLevel:
-        return PointLevel(dict(sorted(self.provisionings.items())), self.regressed)
+        return PointLevel(dict(sorted(self.provisionings.items())), bool(self.regressed))
 
 
 def load_of(samples: Iterable[Sample]) -> dict[str, object]:
@@ -122,6 +145,7 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
     points: dict[PointKey, _Point] = {}
     events: list[Event] = []
     notes: list[str] = []
+    abandoned = Abandoned()
     runs = 0
     word: str | None = None
     for line in lines:
@@ -130,10 +154,8 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
                 runs += 1
                 points.setdefault(point_key(line.point), _Point()).add(line)
             case Verdict():
-                points.setdefault(point_key(line.point), _Point()).regressed |= _says_regression(line)
+                points.setdefault(point_key(line.point), _Point()).judged(line)
                 word = line.verdict
-            case Event(name="testbed"):
-                events.append(line)
             case SessionStart():
                 start = line
             case SessionEnd():
@@ -141,7 +163,10 @@ def read(lines: Iterable[Line | Note]) -> SessionLevels:
             case Note():
                 notes.append(line.text)
             case Event():
-                pass
+                events += [line] if line.name == "testbed" else []
+                end = None if abandoned.hear(line) else end
+    for key, point in points.items():
+        point.forget(key, abandoned)
     ab = history.is_ab(start)
     measured = {key: point for key, point in points.items() if point.provisionings}
     return SessionLevels(

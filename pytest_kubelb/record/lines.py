@@ -2,7 +2,8 @@
 
 A line is one JSON object with `kind` first. The first line of a record is of kind `session` and carries
 the version of the schema; `sample`, `event` and `verdict` follow in any order; `end` is there unless the
-session died.
+session died. A session that was resumed goes on behind its end, with an event `resumed`: the last end is
+the one that counts.
 """
 
 from __future__ import annotations

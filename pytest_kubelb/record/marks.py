@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb import bounded
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.load import json_fields
 from pytest_kubelb.record.session import sync_folder
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 MARKS: Final = "marks.json"
 """The file's name in its session's folder."""
 _SCHEMA_VERSION: Final = 1
+_LARGEST: Final = 1 << 20  # bytes: some ten thousand tags
 _TAG: Final = r"[A-Za-z0-9][A-Za-z0-9._+-]{0,63}"
 _START_OF_AN_ID: Final = r"[0-9]{1,8}|[0-9]{8}T[0-9]{0,6}|[0-9]{8}T[0-9]{6}Z(-[0-9a-f]{0,4})?"
 _RESERVED: Final = ("pinned", "last")
@@ -60,7 +62,7 @@ def read(folder: Path) -> Marks:
     """Give the marks of a session; none when there is no file. Raises KubelbError when it is damaged."""
     path = folder / MARKS
     try:
-        fields = json_fields.decode_object(path.read_bytes())
+        fields = json_fields.decode_object(bounded.read_bytes(path, _LARGEST))
         version = json_fields.count(fields, "schema_version")
         tags, pinned = fields.get("tags"), fields.get("pinned")
         if version != _SCHEMA_VERSION:

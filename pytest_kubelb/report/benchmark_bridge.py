@@ -7,10 +7,12 @@ the runs, which lies below their arithmetic mean by about CV^2 (0.25 % at a CV o
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    import pytest
 
     from pytest_kubelb.record.sample import Series
 
@@ -20,11 +22,34 @@ class Benchmark(Protocol):
 
     extra_info: dict[str, object]
     disabled: bool
+    skipped: bool
     has_error: bool
     _timer: Callable[[], float]
 
     def pedantic(self, target: Callable[[], None], *, setup: Callable[[], None], rounds: int) -> object:
         """Call `setup` and `target` once per round, and read the timer around `target`."""
+
+
+RATES: Final = ["ops", "rounds"]
+"""The columns of pytest-benchmark's table that mean something for points: the others are seconds per request."""
+
+
+def show_rates_only(config: pytest.Config, items: Sequence[pytest.Item]) -> None:
+    """Keep pytest-benchmark's table to requests/s and runs, so that it fits a terminal.
+
+    Not where columns were chosen, or where other tests than those of points are in the table.
+    """
+    session = getattr(config, "_benchmarksession", None)
+    if session is None or config.getoption("benchmark_columns", None):
+        return
+    shown = [item for item in items if "benchmark" in getattr(item, "fixturenames", ())]
+    if all("lb_point" in getattr(item, "fixturenames", ()) for item in shown):
+        session.columns = RATES
+
+
+def interrupted(benchmark: Benchmark) -> None:
+    """Say that a point was cut off: else pytest-benchmark warns, which ends pytest where warnings are errors."""
+    benchmark.skipped = True
 
 
 class _RunClock:

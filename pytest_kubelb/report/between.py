@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.matrix import pods_label
 from pytest_kubelb.report import ceilings, columns
 from pytest_kubelb.report.columns import Column
-from pytest_kubelb.report.findings import samples_of
 from pytest_kubelb.spelling import rate
 from pytest_kubelb.verdict import ratio
 
@@ -150,7 +149,7 @@ def _judged(a: _Side, b: _Side) -> Ratio:
 def _places(points: Sequence[Measured]) -> dict[str, dict[str, _Side]]:
     """Give place -> backend -> its side; the place is named by the axes that vary, and always by its pods."""
     axes = [
-        {name: value for name, value in point.series.point.items() if name != "backend"} for point in points
+        {name: value for name, value in point.digest.point.items() if name != "backend"} for point in points
     ]
     varying = [
         name
@@ -163,16 +162,13 @@ def _places(points: Sequence[Measured]) -> dict[str, dict[str, _Side]]:
         where = " ".join(
             pods_label(int(each[name]), most) if name == "pods" else str(each.get(name)) for name in varying
         )
-        backend = str(point.series.point.get("backend"))
+        backend = str(point.digest.point.get("backend"))
         side = found.setdefault(where, {}).setdefault(backend, _Side({}, limit, []))
         if ceilings.ranks(side.ceiling) and not ceilings.ranks(limit):  # one pass at a ceiling is enough
             side = found[where][backend] = _Side(side.passes, limit, side.wire_bytes)
-        for sample in samples_of(point.series):
-            if sample.validity == "valid" and sample.result is not None:
-                side.passes.setdefault(sample.provisioning, []).append(sample.result.rps)
-                side.wire_bytes.extend(
-                    [] if sample.wire_bytes_per_request is None else [sample.wire_bytes_per_request]
-                )
+        for provisioning in point.digest.provisionings:
+            side.passes.setdefault(provisioning.number, []).extend(provisioning.rps)
+        side.wire_bytes.extend(point.digest.wire_bytes)
     return {
         where: {name: side for name, side in sides.items() if side.passes} for where, sides in found.items()
     }

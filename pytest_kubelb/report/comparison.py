@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_kubelb.comparing import Comparison
-    from pytest_kubelb.judging import Outcome
+    from pytest_kubelb.outcomes import Outcome
 
 _ORDER: Final = ("regression", "retest", "inconclusive", "not judged", "pass")
 _LEGEND: Final = (
@@ -54,7 +54,7 @@ def lines(outcomes: Sequence[Outcome], comparison: Comparison, width: int) -> li
         shown += columns.wrapped(f"{text}: {', '.join(limited)}", width)
     for reason, ids in _not_judged(outcomes).items():
         shown += columns.wrapped(f"not judged, {reason}: {', '.join(ids)}", width)
-    missing = comparison.missing(outcome.series.point for outcome in outcomes)
+    missing = comparison.missing(outcome.digest.point for outcome in outcomes)
     if missing:
         shown += columns.wrapped(f"in the baseline and not measured here: {'; '.join(missing)}", width)
     for note in comparison.notes:

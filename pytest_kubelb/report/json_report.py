@@ -12,6 +12,7 @@ from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.record.exported import SCHEMA, SCHEMA_VERSION
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.reader import Note, read_record
+from pytest_kubelb.record.resumption import RESUMED
 from pytest_kubelb.record.sample import Sample
 from pytest_kubelb.report.whole_file import whole
 
@@ -66,9 +67,10 @@ def build_of(lines: Iterable[Line | Note]) -> dict[str, object]:
             case Sample():
                 points.runs(line.point).append(_without_point(line))
             case Verdict():
-                points.judged(line.point, _without_point(line))
+                points.judged(line)
             case Event():
                 events.append(line.to_json())
+                end = None if line.name == RESUMED else end
             case SessionEnd():
                 end = line
             case Note():
@@ -89,18 +91,21 @@ class _Points:
 
     def __init__(self) -> None:
         self._runs: dict[_PointKey, list[object]] = {}
-        self._verdicts: dict[_PointKey, list[object]] = {}
+        self._verdicts: dict[_PointKey, dict[object, object]] = {}
 
     def runs(self, point: Mapping[str, str | int]) -> list[object]:
         return self._runs.setdefault(tuple(point.items()), [])
 
-    def judged(self, point: Mapping[str, str | int], verdict: object) -> None:
-        self.runs(point)
-        self._verdicts.setdefault(tuple(point.items()), []).append(verdict)
+    def judged(self, line: Verdict) -> None:
+        """Take a verdict; of two on one provisioning, as a session gives that was resumed, the later one counts."""
+        self.runs(line.point)
+        number = line.figures.get("provisioning")
+        known = self._verdicts.setdefault(tuple(line.point.items()), {})
+        known[len(known) if number is None else f"provisioning {number}"] = _without_point(line)
 
     def to_json(self) -> list[object]:
         return [
-            {"point": dict(key), "runs": runs, "verdicts": self._verdicts.get(key, [])}
+            {"point": dict(key), "runs": runs, "verdicts": [*self._verdicts.get(key, {}).values()]}
             for key, runs in self._runs.items()
         ]
 

@@ -6,9 +6,14 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.matrix import clock
+from pytest_kubelb.record.points import point_key, point_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_kubelb.matrix import Plan, Step
+    from pytest_kubelb.record.planned import Planned
+    from pytest_kubelb.resuming import Resuming
 
 
 def summary(plan: Plan) -> list[str]:
@@ -17,10 +22,19 @@ def summary(plan: Plan) -> list[str]:
     return [f"kubelb plan: {plan}.", *([f"kubelb changes on the way: {changed}."] if changed else [])]
 
 
-def lines(plan: Plan, width: int) -> list[str]:
+def kept(resuming: Resuming, planned: Mapping[str, Planned]) -> list[str]:
+    """Give what is kept of the session that is gone on with, and which of its points were cut off."""
+    known, ids = resuming.known, [planned[nodeid].id for nodeid in resuming.kept]
+    told = f"kubelb resume: session {resuming.found.id}, {len(ids)} of {len(planned)} points are kept from its record"
+    cut_off = dict.fromkeys(point_text(point_key(each.point)) for each in known.abandoned)
+    anew = [f"kubelb resume: cut off, and measured anew: {'; '.join(cut_off)}."] if cut_off else []
+    return [f"{told}{': ' if ids else ''}{', '.join(ids)}.", *anew]
+
+
+def lines(plan: Plan, width: int, *, is_resumed: bool = False) -> list[str]:
     """Give a line for every step in its order: runs, seconds, what is changed to get there; and then the total."""
     if not plan.steps:
-        return ["kubelb plan: no point is selected."]
+        return [f"kubelb plan: no point is {'left to measure' if is_resumed else 'selected'}."]
     heading = ("", "point", "runs", "time", "changes")
     rows = [
         (str(number), step.measurement.id, _runs(step), clock(step.eta_s), changes(step))

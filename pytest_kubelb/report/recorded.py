@@ -18,6 +18,7 @@ from pytest_kubelb.gate.session import Gatherer
 from pytest_kubelb.record import fingerprint
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
+from pytest_kubelb.record.resumption import settings_of_now
 from pytest_kubelb.verdict import regression, repeatability
 from pytest_kubelb.verdict.evidence import Verdict as RegressionWord
 from pytest_kubelb.verdict.regression import Regression
@@ -89,6 +90,8 @@ class _Told:
                     self.sweeps[str(line.details.get("backend"))] = plain(str(line.details.get("sentence")))
                 case Event(name="testbed"):
                     self.testbed.append(line)
+                case Event(name="resumed"):
+                    self.start, self.end = settings_of_now(self.start, line), None
 
 
 def read(source: Source) -> Recorded:

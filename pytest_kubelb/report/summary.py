@@ -32,6 +32,7 @@ def show(
     }
     unsupported = config.stash.get(stash.UNSUPPORTED, {})
     sections["tuning"] = _wrapped(_unsupported(unsupported), width)
+    sections["preflight"] = _wrapped(_preflight(config), width)
     if outcomes:
         sections["between backends"] = between.lines(outcomes, config.stash[stash.SETTINGS].order, width)
     if stash.COMPARISON in config.stash:
@@ -52,6 +53,16 @@ def _reasons(unmeasured: Sequence[tuple[str, str]]) -> list[str]:
         # The point that broke it tells the whole cause, among the failures.
         found.setdefault(BROKEN if reason.startswith(BROKEN) else reason, []).append(point_id)
     return [f"not measured, {reason.rstrip('.')}: {', '.join(ids)}" for reason, ids in found.items()]
+
+
+def _preflight(config: pytest.Config) -> list[str]:
+    """Give what the preflight warned of: each with -v, else how much."""
+    found = config.stash.get(stash.PREFLIGHT, {}).get("warnings")
+    if not isinstance(found, list) or not found:
+        return []
+    if config.get_verbosity() > 0:
+        return [f"{each['check']} of {each['where']}: {each['found']}; {each['remedy']}." for each in found]
+    return [f"{len(found)} warning{'' if len(found) == 1 else 's'} (-v says which)."]
 
 
 def _unsupported(found: Mapping[tuple[str, str], Mapping[str, str]]) -> list[str]:

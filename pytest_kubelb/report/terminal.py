@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_kubelb.comparing import Judgement
-    from pytest_kubelb.record.sample import Series
+    from pytest_kubelb.report.digest import Digest
     from pytest_kubelb.verdict.repeatability import Repeatability
 
 
@@ -25,8 +25,8 @@ class Row(Protocol):
         """The point's id, as in its item's brackets."""
 
     @property
-    def series(self) -> Series:
-        """All its runs."""
+    def digest(self) -> Digest:
+        """The figures of its runs."""
 
     @property
     def repeatability(self) -> Repeatability:
@@ -57,16 +57,17 @@ _LEGEND: Final = {
 }
 
 
-def point_line(point_id: str, series: Series, repeatability: Repeatability) -> str:
+def point_line(point_id: str, digest: Digest, repeatability: Repeatability) -> str:
     """Give the line for a point that is finished: runs, mean, CV against the tolerance, verdict, foreign ceiling."""
-    figures = [point_id, f"{runs_of(series, repeatability)} runs valid"]
+    figures = [point_id, f"{runs_of(digest, repeatability)} runs valid"]
     if repeatability.mean is not None:
         figures.append(f"{rate(repeatability.mean)} req/s")
     if repeatability.cv is not None:
         figures.append(f"CV {_against_tolerance(repeatability)}")
-    ceiling = ceilings.of_point(series)
-    limited = [] if ceilings.ranks(ceiling) else [f"limited by {ceiling}, ranks no backend"]
-    return "  ".join([*figures, verdict_word(series, repeatability), *limited])
+    limited = (
+        [] if ceilings.ranks(digest.ceiling) else [f"limited by {digest.ceiling}, ranks no backend"]
+    )
+    return "  ".join([*figures, verdict_word(digest, repeatability), *limited])
 
 
 def table(rows: Sequence[JudgedRow], width: int) -> list[str]:
@@ -117,27 +118,27 @@ def notes(rows: Sequence[Row]) -> list[str]:
             if row.repeatability.collapsed
         ],
         "inconclusive, the runs are too few for their spread (--kubelb-max-runs)": [
-            row.id for row in rows if verdict_word(row.series, row.repeatability) == "inconclusive"
+            row.id for row in rows if verdict_word(row.digest, row.repeatability) == "inconclusive"
         ],
     }
     return [f"{what}: {', '.join(ids)}" for what, ids in told.items() if ids]
 
 
-def verdict_word(series: Series, repeatability: Repeatability) -> str:
+def verdict_word(digest: Digest, repeatability: Repeatability) -> str:
     """Give the verdict on the spread, or `failed` when a run failed or none is valid: nothing speaks for the point."""
-    return "failed" if series.unspoken("") else repeatability.verdict
+    return repeatability.verdict if digest.speaks else "failed"
 
 
 def overall_word(row: JudgedRow) -> str:
     """Give the verdict on the spread, or `regression` where that is fine and the point is slower than its baseline."""
-    word = verdict_word(row.series, row.repeatability)
+    word = verdict_word(row.digest, row.repeatability)
     slower = isinstance(row.judgement, Regression) and row.judgement.verdict == "regression"
     return "regression" if slower and word not in FAILURES else word
 
 
-def runs_of(series: Series, repeatability: Repeatability) -> str:
+def runs_of(digest: Digest, repeatability: Repeatability) -> str:
     """Give `valid/all` of a point's runs; warm-up runs are not counted."""
-    return f"{repeatability.runs}/{sum(sample.validity != 'warmup' for sample in series.samples)}"
+    return f"{repeatability.runs}/{digest.runs}"
 
 
 def _columns(rows: Sequence[JudgedRow]) -> list[Column]:
@@ -147,9 +148,9 @@ def _columns(rows: Sequence[JudgedRow]) -> list[Column]:
     changes = [_change(row.judgement) for row in rows]
     found = [
         Column("point", [row.id for row in rows], number=False),
-        Column("runs", [runs_of(row.series, row.repeatability) for row in rows], rank=4),
+        Column("runs", [runs_of(row.digest, row.repeatability) for row in rows], rank=4),
         Column("rps", [rate(each.mean) for each in judged]),
-        Column("interval", [_interval(row.series) for row in rows], rank=6),
+        Column("interval", [_interval(row.digest) for row in rows], rank=6),
         extra("s_r", [rate(each.s_r) for each in judged]),
         Column(
             "CV",
@@ -173,11 +174,11 @@ def _against_tolerance(judged: Repeatability) -> str:
     return f"{judged.cv:.2%} {'>' if judged.cv > judged.tolerance else '<='} {judged.tolerance:.2%}"
 
 
-def _interval(series: Series) -> str:
+def _interval(digest: Digest) -> str:
     """Give half the 95 % interval of the mean as a share of it; `-` where there are too few runs."""
     from pytest_kubelb.verdict import adaptive
 
-    half = adaptive.half_width(series.valid_rps)
+    half = adaptive.half_width(digest.valid_rps)
     return "-" if half is None else f"±{half:.1%}" if half < 10 else ">±1000%"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import select
 import shlex
 import threading
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_S = 2.0
 _FEED_INTERVAL_MS = 5.0  # a full send window gives no event: look again this often while input is left
 _PID_MARK = b"kubelb-pid="
+LARGEST_OUTPUT = 64 << 20
+"""Bytes that a command may print: what goes on printing is no answer to any command of ours."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Outcome:
 
 class ConnectionLostError(Exception):
     """The connection ended while a command was running on it."""
+
+
+class NoAnswerError(Exception):
+    """The host did not even open a channel for a command in time; the connection has been closed."""
+
+
+class TooMuchError(Exception):
+    """A command printed more than `LARGEST_OUTPUT` bytes."""
 
 
 class RemoteCommand:
@@ -57,7 +68,7 @@ class RemoteCommand:
         self._stderr = bytearray()
 
     def run(self, stdin: bytes, timeout_s: float) -> Outcome:
-        """Run to the end. Raises TimeoutError or ConnectionLostError.
+        """Run to the end. Raises TimeoutError, NoAnswerError, ConnectionLostError or TooMuchError.
 
         After a time-out or any other exception (Ctrl-C) the remote command has been told to end.
         """
@@ -110,8 +121,14 @@ class RemoteCommand:
     def _drain(self, channel: paramiko.Channel) -> None:
         while channel.recv_ready():
             self._stdout += channel.recv(1 << 16)
+            self._refuse_too_much()
         while channel.recv_stderr_ready():
             self._stderr += channel.recv_stderr(1 << 16)
+            self._refuse_too_much()
+
+    def _refuse_too_much(self) -> None:
+        if len(self._stdout) + len(self._stderr) > LARGEST_OUTPUT:
+            raise TooMuchError
 
     def _without_pid(self) -> bytes:
         before, mark, after = bytes(self._stderr).partition(_PID_MARK)
@@ -120,19 +137,28 @@ class RemoteCommand:
     def stop(self) -> bool:
         """Tell the remote command and its children to end, from any thread; True when it was told."""
         pid, newline, _ = bytes(self._stderr).partition(_PID_MARK)[2].partition(b"\n")
-        if not newline or not self._link.alive:
+        # What the host says is its process is what is told to end there, so it has to be one.
+        if not newline or not re.fullmatch(rb"[1-9][0-9]{0,9}", pid) or pid == b"1" or not self._link.alive:
             return False
         kill = shlex.join([*self._sudo, "kill", "-TERM", "--", f"-{int(pid)}"])
         try:
             with _channel(self._link, kill, _STOP_TIMEOUT_S) as channel:
                 return channel.status_event.wait(_STOP_TIMEOUT_S) and channel.exit_status == 0
-        except (paramiko.SSHException, EOFError, OSError):
+        except (paramiko.SSHException, EOFError, OSError, NoAnswerError):
             return False
 
 
 @contextlib.contextmanager
 def _channel(link: Link, line: str, timeout_s: float) -> Iterator[paramiko.Channel]:
-    channel = link.transport.open_session(timeout=min(timeout_s, DEFAULT_CONNECT_TIMEOUT_S))
+    limit_s = min(timeout_s, DEFAULT_CONNECT_TIMEOUT_S)
+    began = time.monotonic()
+    try:
+        channel = link.transport.open_session(timeout=limit_s)
+    except paramiko.SSHException as error:
+        if time.monotonic() - began < limit_s:
+            raise
+        link.close()  # or each of the next commands would wait as long
+        raise NoAnswerError(f"{limit_s:g} s") from error
     try:
         # paramiko waits for the answer to an exec request without limit; closing the channel ends that wait.
         timer = threading.Timer(timeout_s, channel.close)

@@ -2,7 +2,8 @@
 
 Every command is an argument list and reaches the remote shell quoted. Connections open on first use, are
 kept, and are shared by threads; a lost one is opened again by the next command, with a warning in the log,
-and no command is ever run twice.
+and no command is ever run twice. A host that lets a time-out pass costs it once: for twice as long as it took, what
+is asked of it fails at once with the same sentence.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.testbed.execution import ConnectionLostError, RemoteCommand
+from pytest_kubelb.testbed.execution import (
+    LARGEST_OUTPUT,
+    ConnectionLostError,
+    NoAnswerError,
+    RemoteCommand,
+    TooMuchError,
+)
 from pytest_kubelb.testbed.ssh import Link, brief, read_ssh_config
 
 if TYPE_CHECKING:
@@ -30,6 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _STOP_WAIT_S = 3.0
+_SILENT_FACTOR = 2.0
 _T = TypeVar("_T")
 
 
@@ -56,6 +64,10 @@ class Host:
         self._running: set[RemoteCommand] = set()
         self.on_command: Callable[[Completed], None] | None = None
         """Is told of every command that ended, in the thread that waited for it."""
+        self.on_reconnect: Callable[[str], None] | None = None
+        """Is told the name of the host when a lost connection was opened again, in the thread that did it."""
+        self._silence = ""
+        self._silent_until_s = 0.0
 
     def connect(self) -> None:
         """Open the connection unless it is open. Raises TestbedError."""
@@ -86,8 +98,18 @@ class Host:
         try:
             outcome = command.run((input or "").encode("utf-8", "surrogateescape"), timeout_s)
         except TimeoutError as error:
-            raise TestbedError(
+            sentence = (
                 f"{where} was stopped after {timeout_s:g} s without an end; see on the host what holds it up"
+            )
+            self.was_silent(sentence, time.perf_counter() - started)
+            raise TestbedError(sentence) from error
+        except NoAnswerError as error:
+            sentence = f"{where} was not begun, the host did not answer within {error}; see whether it is up"
+            self.was_silent(sentence, time.perf_counter() - started)
+            raise TestbedError(sentence) from error
+        except TooMuchError as error:
+            raise TestbedError(
+                f"{where} was stopped when it had printed {LARGEST_OUTPUT} bytes; run it there by hand to see why"
             ) from error
         except ConnectionLostError as error:
             link.close()
@@ -112,13 +134,35 @@ class Host:
         with self._opening:
             if self._link is not None and self._link.alive:
                 return self._link
-            if self._link is not None:
+            if time.monotonic() < self._silent_until_s:
+                raise TestbedError(self._silence)
+            if lost := self._link is not None:
                 log.warning("host %s: the SSH connection was lost; connecting again", self.name)
                 self._link.close()
             link = Link(self.name, self._config)
-            link.open()
+            began = time.monotonic()
+            try:
+                link.open()
+            except TestbedError as error:
+                self._keep_silence(str(error), time.monotonic() - began)
+                raise
             self._link = link
-            return link
+        if lost and self.on_reconnect is not None:
+            self.on_reconnect(self.name)
+        return link
+
+    def was_silent(self, sentence: str, cost_s: float) -> None:
+        """Note that a time-out of `cost_s` passed; when it took the connection along, the next commands do not wait."""
+        if self._link is None or not self._link.alive:
+            self._keep_silence(sentence, cost_s)
+
+    def _keep_silence(self, sentence: str, cost_s: float) -> None:
+        self._silence = sentence
+        self._silent_until_s = time.monotonic() + _SILENT_FACTOR * cost_s
+
+    def try_again(self) -> None:
+        """Forget that the host did not answer: the next command asks it anew."""
+        self._silent_until_s = 0.0
 
     def stop_commands(self) -> None:
         """End the commands running here, from any thread; where that fails, end the connection."""
@@ -159,6 +203,16 @@ class Hosts:
         """Have `on_command` told of every command that ends on any host."""
         for host in self._hosts.values():
             host.on_command = on_command
+
+    def tell_reconnects(self, on_reconnect: Callable[[str], None]) -> None:
+        """Have `on_reconnect` told the name of every host whose lost connection was opened again."""
+        for host in self._hosts.values():
+            host.on_reconnect = on_reconnect
+
+    def try_again(self) -> None:
+        """Ask hosts anew that did not answer: before they are put back, which is worth one more time-out."""
+        for host in self._hosts.values():
+            host.try_again()
 
     def connect(self, names: Iterable[str]) -> None:
         """Open the connections in parallel. Raises TestbedError naming every host that failed."""

@@ -8,20 +8,25 @@ embedded lab names files that do not exist before the lab is up, so their existe
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_kubelb import bounded
+from pytest_kubelb.cluster.flannel import AS_PUBLISHED, Flannel
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.evidence.limits import Limits, parse_limits
 from pytest_kubelb.option_values import plain_text
 from pytest_kubelb.options import BY_KEY
 from pytest_kubelb.testbed.section import Section
+from pytest_kubelb.testbed.workload_spec import WorkloadSpec, parse_workload
 from pytest_kubelb.tuning.profile import Profile, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+LARGEST = 1 << 20
+"""Bytes of an inventory that is read."""
 BUILT_IN_BACKENDS = ("ipvs", "proxy")
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "fo", "ovf", "mh")
 FORWARDINGS = ("masquerade",)
@@ -64,14 +69,10 @@ class Cluster:
     context: str | None
     """None is the kubeconfig's current context."""
     namespace: str
-
-
-@dataclass(frozen=True)
-class WorkloadSpec:
-    """Section `[workload]`: what the pods run."""
-
-    image: str
-    port: int
+    create_namespace: bool = False
+    """Whether a session makes the namespace where it is not there; it stays, as the lock in it does."""
+    nodes: Mapping[str, str] = field(default_factory=dict)
+    """Section `[cluster.nodes]`: host -> the name of its node, for those that are not called the same."""
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,16 @@ class IpvsSpec:
     port: int
     scheduler: str
     forwarding: str
+    external: bool = False
+    """Somebody else programs it: it is measured as it is, and nothing is written there."""
 
 
 @dataclass(frozen=True)
 class ProxySpec:
     """Section `[backends.proxy]`: the Service, and the address through which the benchmarker reaches it."""
 
-    cluster_ip: str
+    cluster_ip: str | None
+    """None lets the cluster choose one: it is known once the Service is deployed."""
     port: int
     via: str
 
@@ -102,6 +106,8 @@ class Inventory:
     roles: Roles
     cluster: Cluster
     workload: WorkloadSpec
+    flannel: Flannel
+    """Section `[overlay]`: what flannel's objects are called."""
     backends: tuple[str, ...]
     """The names of the `[backends.*]` sections, in the order of the file; never empty."""
     ipvs: IpvsSpec | None
@@ -116,6 +122,11 @@ class Inventory:
     """Section `[evidence]`: the roles whose hosts are read around every run; empty reads none."""
     defaults: Mapping[str, str]
     """Section `[defaults]`: option key (underscores) -> text, to be read by the option's own parser."""
+
+    @property
+    def worker_nodes(self) -> tuple[str, ...]:
+        """The nodes that take the pods, as the cluster calls them."""
+        return tuple(self.cluster.nodes.get(host, host) for host in self.roles.workers)
 
     def require_files(self) -> None:
         """Raise ConfigError when the ssh_config or the kubeconfig is not there."""
@@ -143,7 +154,7 @@ def load(
     try:
         if not file.is_file():
             raise ConfigError(f"{file}: is not a file: name an inventory in TOML.")
-        table = tomllib.loads(file.read_text(encoding="utf-8"))
+        table = tomllib.loads(bounded.read_bytes(file, LARGEST).decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}): name a readable inventory.") from error
     except (ValueError, RecursionError) as error:
@@ -153,7 +164,16 @@ def load(
         _put(table, path, value)
     root = Section(file, "", table)
     root.allow(
-        "testbed", "roles", "cluster", "workload", "backends", "tuning", "evidence", "limits", "defaults"
+        "testbed",
+        "roles",
+        "cluster",
+        "workload",
+        "overlay",
+        "backends",
+        "tuning",
+        "evidence",
+        "limits",
+        "defaults",
     )
     backends = root.section("backends")
     backends.allow(*dict.fromkeys((*BUILT_IN_BACKENDS, *plugged_in)))
@@ -164,8 +184,9 @@ def load(
         file=file,
         testbed=_testbed(root.section("testbed")),
         roles=roles,
-        cluster=_cluster(root.section("cluster")),
-        workload=_workload(root.section("workload")),
+        cluster=_cluster(root.section("cluster"), roles),
+        workload=parse_workload(root.section("workload")),
+        flannel=_flannel(root.section("overlay", required=False)),
         backends=tuple(backends.table),
         ipvs=_ipvs(backends.section("ipvs")) if "ipvs" in backends.table else None,
         proxy=_proxy(backends.section("proxy")) if "proxy" in backends.table else None,
@@ -213,37 +234,56 @@ def _roles(section: Section) -> Roles:
     return roles
 
 
-def _cluster(section: Section) -> Cluster:
-    section.allow("kubeconfig", "context", "namespace")
+def _cluster(section: Section, roles: Roles) -> Cluster:
+    section.allow("kubeconfig", "context", "namespace", "create_namespace", "nodes")
     has_context = "context" in section.table
     return Cluster(
         kubeconfig=section.path("kubeconfig"),
         context=section.text("context", "a context of the kubeconfig") if has_context else None,
-        namespace=section.text("namespace", 'the name of a namespace, such as "kubelb"', "kubelb"),
+        namespace=section.dns_label("namespace", 'the name of a namespace, such as "kubelb"', "kubelb"),
+        create_namespace=section.boolean("create_namespace", default=False),
+        nodes=_nodes(section.section("nodes", required=False), roles),
     )
 
 
-def _workload(section: Section) -> WorkloadSpec:
-    section.allow("image", "port")
-    return WorkloadSpec(
-        image=section.text("image", 'an image, such as "nginx:1.22"'), port=section.port("port")
+def _nodes(section: Section, roles: Roles) -> dict[str, str]:
+    section.allow(*roles.hosts)
+    return {
+        host: section.dns_name(host, "the name of a node, as `kubectl get nodes` lists it")
+        for host in section.table
+    }
+
+
+def _flannel(section: Section) -> Flannel:
+    section.allow("namespace", "config_map", "daemon_set")
+    return Flannel(
+        namespace=section.dns_label("namespace", "the namespace of flannel", AS_PUBLISHED.namespace),
+        config_map=section.dns_name("config_map", "the name of flannel's ConfigMap", AS_PUBLISHED.config_map),
+        daemon_set=section.dns_name("daemon_set", "the name of flannel's DaemonSet", AS_PUBLISHED.daemon_set),
     )
 
 
 def _ipvs(section: Section) -> IpvsSpec:
-    section.allow("vip", "port", "scheduler", "forwarding")
+    section.allow("vip", "port", "scheduler", "forwarding", "external")
+    external = section.boolean("external", default=False)
+    for key in ("scheduler", "forwarding"):
+        if external and key in section.table:
+            raise section.error(key, "is set beside external = true", "nothing: who programs it decides that")
     return IpvsSpec(
         vip=section.ipv4("vip"),
         port=section.port("port"),
         scheduler=section.word("scheduler", SCHEDULERS, "rr"),
         forwarding=section.word("forwarding", FORWARDINGS, "masquerade"),
+        external=external,
     )
 
 
 def _proxy(section: Section) -> ProxySpec:
     section.allow("cluster_ip", "port", "via")
     return ProxySpec(
-        cluster_ip=section.ipv4("cluster_ip"), port=section.port("port"), via=section.ipv4("via")
+        cluster_ip=section.ipv4("cluster_ip") if "cluster_ip" in section.table else None,
+        port=section.port("port"),
+        via=section.ipv4("via"),
     )
 
 

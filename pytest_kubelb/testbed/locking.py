@@ -12,6 +12,7 @@ from __future__ import annotations
 import getpass
 import logging
 import os
+import re
 import shlex
 import socket
 import threading
@@ -21,10 +22,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb.cluster import namespace
 from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.lease import DURATION_S, RENEW_DEADLINE_S, RENEW_EVERY_S, Lease, LeaseLostError
 from pytest_kubelb.errors import KubelbError, TestbedError
-from pytest_kubelb.testbed.journal import NAMESPACE_LINE
+from pytest_kubelb.testbed.journal import NAMESPACE_LINE, started
 from pytest_kubelb.testbed.shell import RemoteShell
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ FRESH_S: Final = 1.0
 """What was known of the Lease a shorter time ago is not asked again."""
 RETRY_S: Final = 2.0
 _ANSWER_TIMEOUT_S = 10.0
+
+_IDENTITY = re.compile(r"\S+@(?P<machine>\S+) pid (?P<process>[0-9]+) session (?P<session>\S+)", re.ASCII)
 
 log = logging.getLogger(__name__)
 
@@ -87,6 +91,27 @@ unlock() {{
 }}
 trap unlock EXIT
 """
+
+WHO_LINES: Final = (
+    'echo "@@lock"',
+    f"f={ROOT}/$ns",
+    'for o in "$f"-*; do',
+    # Whose process is gone holds nothing; whose number is another process now has left its lock free.
+    '  if [ -d "/proc/${o##*-}" ] && [ -e "$f" ] && IFS= read -r line <"$o" && ! flock -n "$f" true; then',
+    '    echo "$line"',
+    "  fi",
+    "done",
+    f'echo "@@folder"; [ ! -d {ROOT} ] || echo there',
+)
+"""Script lines that say who holds the host, `identity since TIME`, and take nothing; they need `ns`."""
+
+SWEEP_LINES: Final = (
+    f"f={ROOT}/$ns",
+    # As who frees the lock does it: the files go while it is held, so that nobody has just taken what is removed.
+    '[ ! -e "$f" ] || flock -n "$f" rm -f "$f" "$f"-* || :',
+    f"$s rmdir {ROOT} 2>/dev/null && echo removed || :",
+)
+"""Script lines that remove what a session that was killed while it took the lock has left; they need `ns`."""
 
 
 class Lock:
@@ -246,8 +271,9 @@ def locked(
     *,
     wait: bool = False,
 ) -> Iterator[Lock]:
-    """Hold the testbed of `inventory` for `session`: its Lease first, then `hosts`. Nothing else is touched.
+    """Hold the testbed of `inventory` for `session`: its Lease first, then `hosts`.
 
+    Nothing else is touched, but that the Lease's namespace is made where it is not there and the inventory allows it.
     While another session has it: raises TestbedError with who that is and since when, or waits for its end.
     """
     cluster = inventory.cluster
@@ -269,6 +295,8 @@ def locked(
                 retry_for_s=5.0,
             )
         )
+        if cluster.create_namespace and namespace.ensure(api, cluster.namespace):
+            on_event("namespace", {"made": cluster.namespace})
         lease = Lease(api, cluster.namespace, identity)
         lock = Lock(lease, hosts, identity)
         stack.callback(lock.close)
@@ -286,6 +314,30 @@ def identity_of(session: str) -> str:
     except (OSError, KeyError):  # in a container, a number may have no name
         user = f"uid{os.getuid()}"
     return f"{user}@{socket.gethostname()} pid {os.getpid()} session {session}"
+
+
+def session_of(identity: str) -> str:
+    """Give the session of an identity, also one with `since` behind it; empty where it has none."""
+    found = _IDENTITY.fullmatch(identity.partition(" since ")[0])
+    return found["session"] if found else ""
+
+
+def lives_here(identity: str, since: str) -> bool | None:
+    """Tell whether the session of an identity, which has the testbed `since` then, runs; None if it was elsewhere.
+
+    A process of its number that began later is another one.
+    """
+    found = _IDENTITY.fullmatch(identity)
+    if found is None or found["machine"] != socket.gethostname():
+        return None
+    began = started(int(found["process"]))
+    if began is None:
+        return False
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
+    try:
+        return time.time() - age_s <= datetime.fromisoformat(since).timestamp() + 1.0
+    except ValueError:
+        return None
 
 
 def _lock(shell: RemoteShell, words: str) -> str:

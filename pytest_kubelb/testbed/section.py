@@ -6,6 +6,7 @@ allowed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,10 +14,15 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.load.excerpt import excerpt
 from pytest_kubelb.option_values import parse_path
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DNS_LABEL = re.compile(_LABEL)
+_DNS_NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
 
 
 @dataclass(frozen=True)
@@ -44,26 +50,48 @@ class Section:
         """Give the table under `key`; an empty one when it is not there and not required."""
         value = self.table.get(key, None if required else {})
         if not isinstance(value, Mapping):
-            problem = "is missing" if value is None else f"is {value!r}"
+            problem = "is missing" if value is None else f"is {excerpt(value)}"
             raise self.error(key, problem, f"a section [{'.'.join(p for p in (self.name, key) if p)}]")
         return Section(self.file, ".".join(part for part in (self.name, key) if part), value)
+
+    def sections(self, key: str) -> list[Section]:
+        """Give the tables of the list under `key`; none when it is not there."""
+        value = self.table.get(key, [])
+        name = ".".join(part for part in (self.name, key) if part)
+        if not isinstance(value, list) or not all(isinstance(item, Mapping) for item in value):
+            raise self.error(key, f"is {excerpt(value)}", f"a list of tables, each as [[{name}]]")
+        return [Section(self.file, f"{name}[{index}]", item) for index, item in enumerate(value)]
 
     def text(self, key: str, allowed: str, default: str | None = None) -> str:
         """Give a printable text that is not blank."""
         value = self.table.get(key, default)
         if not isinstance(value, str) or not value.strip() or not value.isprintable():
-            raise self.error(key, "is missing" if value is None else f"is {value!r}", allowed)
+            raise self.error(key, "is missing" if value is None else f"is {excerpt(value)}", allowed)
+        return value
+
+    def dns_label(self, key: str, allowed: str, default: str | None = None) -> str:
+        """Give a name without dots as Kubernetes has them: up to 63 small letters, digits and dashes."""
+        return self._matching(key, allowed, default, _DNS_LABEL)
+
+    def dns_name(self, key: str, allowed: str, default: str | None = None) -> str:
+        """Give a name as Kubernetes has them for most objects: such labels, joined by dots."""
+        return self._matching(key, allowed, default, _DNS_NAME)
+
+    def _matching(self, key: str, allowed: str, default: str | None, form: re.Pattern[str]) -> str:
+        value = self.text(key, allowed, default)
+        if not form.fullmatch(value):
+            raise self.error(key, f"is {excerpt(value)}", allowed)
         return value
 
     def hosts(self, key: str, allowed: str) -> tuple[str, ...]:
         """Give a list of host names, at least one, all different."""
         value = self.table.get(key)
         if not isinstance(value, list) or not value:
-            raise self.error(key, "is missing" if value is None else f"is {value!r}", allowed)
+            raise self.error(key, "is missing" if value is None else f"is {excerpt(value)}", allowed)
         for index, item in enumerate(value):
             self._host(f"{key}[{index}]", item, allowed)
         if len(set(value)) != len(value):
-            raise self.error(key, f"is {value!r}, which repeats a host", allowed)
+            raise self.error(key, f"is {excerpt(value)}, which repeats a host", allowed)
         return tuple(value)
 
     def host(self, key: str) -> str:
@@ -74,7 +102,7 @@ class Section:
         # A leading dash would be read as an option by ssh.
         name = value if isinstance(value, str) else ""
         if not name.replace("-", "").replace(".", "").replace("_", "").isalnum() or name.startswith("-"):
-            raise self.error(key, "is missing" if value is None else f"is {value!r}", allowed)
+            raise self.error(key, "is missing" if value is None else f"is {excerpt(value)}", allowed)
         return name
 
     def path(self, key: str) -> Path:
@@ -83,13 +111,13 @@ class Section:
         try:
             return self.file.parent / parse_path(self.text(key, allowed))
         except ValueError as error:
-            raise self.error(key, f"is {self.table[key]!r}", allowed) from error
+            raise self.error(key, f"is {excerpt(self.table[key])}", allowed) from error
 
     def port(self, key: str) -> int:
         """Give a TCP port."""
         value = self.table.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 65535:
-            problem = "is missing" if value is None else f"is {value!r}"
+            problem = "is missing" if value is None else f"is {excerpt(value)}"
             raise self.error(key, problem, "a port from 1 to 65535")
         return value
 
@@ -99,20 +127,22 @@ class Section:
         try:
             return str(IPv4Address(value))
         except AddressValueError:
-            raise self.error(key, f"is {value!r}", 'an IPv4 address, such as "192.168.0.111"') from None
+            raise self.error(
+                key, f"is {excerpt(value)}", 'an IPv4 address, such as "192.168.0.111"'
+            ) from None
 
     def word(self, key: str, words: tuple[str, ...], default: str) -> str:
         """Give one of `words`."""
         value = self.text(key, ", ".join(words), default)
         if value not in words:
-            raise self.error(key, f"is {value!r}", ", ".join(words))
+            raise self.error(key, f"is {excerpt(value)}", ", ".join(words))
         return value
 
     def integer(self, key: str, low: int, high: int) -> int:
         """Give a whole number from `low` to `high`."""
         value = self.table.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            problem = "is missing" if value is None else f"is {value!r}"
+            problem = "is missing" if value is None else f"is {excerpt(value)}"
             raise self.error(key, problem, f"a whole number from {low} to {high}")
         return value
 
@@ -120,5 +150,5 @@ class Section:
         """Give true or false."""
         value = self.table.get(key, default)
         if not isinstance(value, bool):
-            raise self.error(key, "is missing" if value is None else f"is {value!r}", "true or false")
+            raise self.error(key, "is missing" if value is None else f"is {excerpt(value)}", "true or false")
         return value

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -58,15 +59,17 @@ class RemoteShell:
         there has been told to end then, and the next question opens a new shell.
         """
         try:
-            if self._channel is None:
+            if self._channel is None or self._channel.closed:  # it may have been lost since: nothing was asked then
                 self._open()
             return self._exchange(question, timeout_s)
         except TimeoutError as error:
             self._stop()
-            raise TestbedError(
+            sentence = (
                 f"host {self._host.name}: no answer to {brief(question, 60)!r} within {timeout_s:g} s; see on the"
                 " host what holds it up"
-            ) from error
+            )
+            self._host.was_silent(sentence, timeout_s)
+            raise TestbedError(sentence) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
             raise TestbedError(
@@ -121,7 +124,7 @@ class RemoteShell:
     def _stop(self) -> None:
         """End what the shell waits for: closing the channel alone would leave it running."""
         self.close()
-        if self._pid.isdecimal():
+        if re.fullmatch("[1-9][0-9]{1,9}", self._pid):
             with contextlib.suppress(TestbedError):
                 self._host.run(
                     ["kill", "-TERM", "--", f"-{self._pid}"], check=False, timeout_s=_STOP_TIMEOUT_S

@@ -19,6 +19,7 @@ from typing import IO
 
 import fabric
 import paramiko
+from paramiko.hostkeys import InvalidHostKey
 
 from pytest_kubelb.errors import ConfigError, TestbedError
 
@@ -56,11 +57,17 @@ class Link:
         self._proxy: subprocess.Popen[bytes] | None = None
         self._proxy_stderr: IO[bytes] | None = None
         self._socket: socket.socket | None = None
-        self.connection = fabric.Connection(
-            name, user=user, config=config, gateway=False, forward_agent=False,
-            connect_kwargs={"allow_agent": False, "look_for_keys": False},
-        )  # fmt: skip
-        self._via = via or self._jump()
+        try:
+            self.connection = fabric.Connection(
+                name, user=user, config=config, gateway=False, forward_agent=False,
+                connect_kwargs={"allow_agent": False, "look_for_keys": False},
+            )  # fmt: skip
+            self._via = via or self._jump()
+        except (ValueError, AttributeError, paramiko.ConfigParseError) as error:  # invoke splits what is None
+            raise ConfigError(
+                f"ssh_config: what it says of the host {name} cannot be used ({brief(str(error))}); see its Port, its"
+                " ProxyJump and its Match lines"
+            ) from error
 
     @property
     def alive(self) -> bool:
@@ -137,13 +144,18 @@ class Link:
         connection = self.connection
         settings = connection.ssh_config
         known = paramiko.HostKeys()
-        files = [
-            *_paths(settings.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2")),
-            *_paths(settings.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts")),
-        ]
-        for path in files:
-            if path.is_file():
-                known.load(str(path))
+        files: list[Path] = []
+        try:
+            files += _paths(settings.get("userknownhostsfile", "~/.ssh/known_hosts ~/.ssh/known_hosts2"))
+            files += _paths(settings.get("globalknownhostsfile", "/etc/ssh/ssh_known_hosts"))
+            for path in files:
+                if path.is_file():
+                    known.load(str(path))
+        except (ValueError, RuntimeError, OSError, InvalidHostKey) as error:
+            raise TestbedError(
+                f"host {self.name}: the known host keys cannot be read ({brief(str(error))}); see UserKnownHostsFile"
+                " and GlobalKnownHostsFile in the ssh_config, and the lines of these files"
+            ) from error
         port = int(connection.port)
         name = connection.host if port == paramiko.config.SSH_PORT else f"[{connection.host}]:{port}"
         wanted = settings.get("hostkeyalias", name)

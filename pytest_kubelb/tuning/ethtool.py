@@ -58,4 +58,4 @@ def parse(text: str) -> Shown:
 
 
 def _is_value(text: str) -> bool:
-    return text.isdecimal() or text in ("on", "off")
+    return (text.isascii() and text.isdecimal() and len(text) <= 18) or text in ("on", "off")

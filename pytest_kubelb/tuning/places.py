@@ -136,7 +136,7 @@ def is_taken(setting: str, wanted: str, took: str) -> bool:
         return (wanted, took) == ("stopped", "absent")  # it ran from a place where nobody would look for it
     family = setting.partition(" ")[0]
     if family not in (SOCK_FLOWS, "rps_flow_cnt", CONNTRACK_HASHSIZE) or not (
-        wanted.isdecimal() and took.isdecimal()
+        wanted.isdecimal() and took.isdecimal() and len(wanted) + len(took) < 40
     ):
         return False
     least, size = int(wanted), int(took)

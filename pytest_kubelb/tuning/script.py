@@ -112,10 +112,11 @@ def refusals(
 ) -> dict[str, str]:
     """Give setting -> the host's reason, for what it refused, out of the sections that the script printed."""
     groups = names_of(changes, undo=undo)
+    numbers = {str(number) for number in range(len(groups))}
     found: dict[str, str] = {}
     for section, said in answer.items():
         word, _, number = section.partition(" ")
-        if word == "failed":
+        if word == "failed" and number in numbers:
             reason = "; ".join(line.removeprefix("tee: ") for line in said if line.strip())[:300]
             found.update(dict.fromkeys(groups[int(number)], reason or "without a reason"))
     return found

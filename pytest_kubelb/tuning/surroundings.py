@@ -6,6 +6,7 @@ A question in POSIX sh and its answer. Pure: touches nothing.
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -51,7 +52,7 @@ class Surroundings:
 
 
 def parse(text: str) -> Surroundings:
-    """Read what `QUESTION`, or lines of it, printed."""
+    """Read what `QUESTION`, or lines of it, printed; what is not understood is left out."""
     answer = sections(text)
     addresses: dict[str, tuple[ipaddress.IPv4Interface, ...]] = {}
     for line in answer.get(
@@ -59,7 +60,9 @@ def parse(text: str) -> Surroundings:
     ):  # "2: eth0    inet 192.168.0.11/24 brd 192.168.0.255 scope global eth0"
         words = line.split()
         if len(words) >= 4 and words[2] == "inet" and "peer" not in words:
-            addresses[words[1]] = (*addresses.get(words[1], ()), ipaddress.IPv4Interface(words[3]))
+            with suppress(ValueError):
+                address = ipaddress.IPv4Interface(words[3])
+                addresses[words[1]] = (*addresses.get(words[1], ()), address)
     indices = {}
     for line in answer.get("ip", []):  # "2: eth0@if3: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 ..."
         index, _, rest = line.partition(": ")
@@ -67,7 +70,7 @@ def parse(text: str) -> Surroundings:
     shown = {}
     for line in answer.get("links", []):  # "/sys/class/net/eth0/ifindex:2"
         path, _, index = line.rpartition(":")
-        shown[path.split("/")[-2]] = index
+        shown[path.rpartition("/")[0].rpartition("/")[2]] = index
     # A sysfs that was mounted in another network namespace shows NICs of the same names, and they are not ours.
     links = frozenset(name for name, index in indices.items() if shown.get(name) == index)
     return Surroundings(

@@ -149,7 +149,8 @@ class Tuner:
     def _suspects(self, host: str, seen: Surroundings) -> Suspects:
         sessions = [each.session for each in seen.listing.journals]
         others = [each for each in sessions if each != self._session]
-        gone = self._tuned[host].has_journal and self._session not in sessions
+        ours = [each for each in seen.listing.journals if each.kind == journal.TUNING]
+        gone = self._tuned[host].has_journal and self._session not in [each.session for each in ours]
         return Suspects((*others, *seen.listing.foreign), gone, seen.daemons)
 
     def restore(self) -> None:

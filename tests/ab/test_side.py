@@ -83,7 +83,7 @@ def test_a_word_that_cannot_be_read_is_one_sentence(words: str, sentence: str) -
 @pytest.mark.parametrize(
     ("a", "sentence"),
     [
-        ("workload.image=x", r"it is not said which backend this side measures: .* one of ipvs, proxy"),
+        ("workload.image=x:1", r"it is not said which backend this side measures: .* one of ipvs, proxy"),
         ("backend=haproxy", r"backend 'haproxy' is not in the inventory .* choose from ipvs, proxy"),
         ("backends.ipvs.schedulr=rr", r"schedulr is an unknown key \(did you mean scheduler\?\)"),
         ("backends.ipvs.port=70000", r"--a backends\.ipvs\.port=70000: .* allowed is a port from 1 to 65535"),

@@ -1,8 +1,8 @@
 """A load balancer without IPVS.
 
 The kernel under the tests may have no IPVS, so this one answers the backend's scripts from a table,
-sysctls, addresses and rules of its own, and records every round trip. The same scripts run on a real kernel
-in the lab.
+sysctls, addresses, rules and undo journals of its own, and records every round trip. The same scripts run on a real
+kernel in the lab, and the lines of the journals in a real shell in tests/testbed.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.backends.ipvs_table import parse_table
+from pytest_kubelb.testbed import journal
 from pytest_kubelb.testbed.hosts import Completed
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ class LoadBalancer:
         self.kernel = "6.1.176"
         self.swallow = ""
         """Real server that the table loses again, as if someone else removed it."""
+        self.journals: dict[str, str] = {}
+        """File -> its line."""
+        self._stdin: list[str] = []
+        self.untouched: tuple[object, ...] | None = None
+        """The state that the host has to be in when a journal is written."""
 
     def state(self) -> tuple[object, ...]:
         """Everything a backend may change."""
@@ -57,12 +63,16 @@ class LoadBalancer:
         shell, option, script = argv
         assert (shell, option) == ("sh", "-c")
         self.trips.append(script)
+        self._stdin = (input or "").splitlines()
         lines = script.splitlines()
         assert lines[0] == "set -e"
-        printed = "".join(self._line(line, input or "") for line in lines[2:])
+        printed = "".join(self._line(line) for line in lines[2:])
         return Completed(self.name, script, printed, "", 0, 0.001)
 
-    def _line(self, line: str, stdin: str) -> str:
+    def _line(self, line: str) -> str:
+        if line == journal.NAMESPACE_LINE or journal.ROOT in line:
+            self._journal(line)
+            return ""
         line, asked = re.subn(r"^if (.*) 2>/dev/null; then echo there; fi$", r"\1", line)
         words = shlex.split(line.removeprefix("$s "))
         match words:
@@ -80,7 +90,7 @@ class LoadBalancer:
                 self.rules.append(rule) if command == "-A" else self.rules.remove(rule)
                 return ""
             case ["ipvsadm", "--restore"]:
-                self._restore(stdin)
+                self._restore(self._stdin)
                 return ""
             case ["ipvsadm", "--save", "-n"]:
                 return self.table
@@ -101,9 +111,20 @@ class LoadBalancer:
             return ""
         return "".join(f"{name} = {self.sysctls[name]}\n" for name in words)
 
-    def _restore(self, batch: str) -> None:
+    def _journal(self, line: str) -> None:
+        if moved := re.search(r"mv -f \S+ (\S+) ", line):
+            assert not self.touched(), "the journal is written before anything else"
+            self.journals[moved[1]] = self._stdin.pop(0)
+        elif line.startswith("rm -f "):
+            del self.journals[line.removeprefix("rm -f ")]
+
+    def touched(self) -> bool:
+        """Tell whether anything is not as it was when the tests said `untouched`."""
+        return self.untouched is not None and self.state() != self.untouched
+
+    def _restore(self, batch: list[str]) -> None:
         lines = self.table.splitlines()
-        for line in batch.splitlines():
+        for line in batch:
             command, rest = line[:2], line[3:]
             if command in {"-A", "-a"}:
                 at = len(lines)

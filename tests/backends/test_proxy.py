@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
-import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_kubelb.backends.base import run_script
 from pytest_kubelb.backends.proxy import Proxy, next_hop, routes_to_restore
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed import journal
 from pytest_kubelb.testbed.hosts import Completed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_HOLD = "import sys; sys.stdin.read()"
+# The undo journal is in /run: a /run of its own is the namespace's.
+_HOLD = "mount -t tmpfs tmpfs /run && echo ready && exec cat"
 
 
 class Benchmarker:
@@ -27,9 +27,10 @@ class Benchmarker:
     name = "k12"
 
     def __init__(self, holder: int) -> None:
-        self._enter = ["nsenter", "--target", str(holder), "--net", "--user", "--preserve-credentials"]
+        self._enter = ["nsenter", "--target", str(holder), "--net", "--mount", "--user"]
+        self._enter += ["--preserve-credentials"]
         if os.geteuid() == 0:
-            self._enter = self._enter[:4]
+            self._enter = self._enter[:5]
         self.trips = 0
 
     def run(
@@ -54,15 +55,13 @@ class Benchmarker:
 
 @pytest.fixture
 def host() -> Iterator[Benchmarker]:
-    flags = ["--net"] if os.geteuid() == 0 else ["--net", "--user", "--map-root-user"]
+    flags = ["--net", "--mount"] if os.geteuid() == 0 else ["--net", "--mount", "--user", "--map-root-user"]
     with subprocess.Popen(
-        ["unshare", *flags, sys.executable, "-c", _HOLD], stdin=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as holder:
-        ours, theirs = Path("/proc/self/ns/net"), Path(f"/proc/{holder.pid}/ns/net")
-        deadline = time.monotonic() + 10
-        while holder.poll() is None and time.monotonic() < deadline and theirs.readlink() == ours.readlink():
-            time.sleep(0.01)
-        if holder.poll() is not None:
+        ["unshare", *flags, "sh", "-c", _HOLD],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as holder:  # fmt: skip
+        assert holder.stdout is not None
+        if holder.stdout.readline() != b"ready\n":
             pytest.skip("no network namespace can be made here: run as root or allow user namespaces")
         benchmarker = Benchmarker(holder.pid)
         benchmarker.ip("link", "add", "eth0", "type", "veth", "peer", "name", "peer0")
@@ -73,8 +72,15 @@ def host() -> Iterator[Benchmarker]:
         yield benchmarker
 
 
-def proxy(host: Benchmarker) -> Proxy:
-    return Proxy(host, cluster_ip="10.254.0.10", port=80, via="192.168.0.111")
+def proxy(host: Benchmarker, cluster_ip: str | None = "10.254.0.10", via: str = "192.168.0.111") -> Proxy:
+    made = Proxy(host, cluster_ip=cluster_ip, port=80, via=via)
+    made.session = "s-1"
+    return made
+
+
+def left_on(host: Benchmarker) -> list[journal.Journal]:
+    lines = run_script(host, [journal.NAMESPACE_LINE, *journal.LIST_LINES]).splitlines()[1:]
+    return list(journal.parse_listing(lines).journals)
 
 
 def test_the_url_of_port_80_has_no_port(host: Benchmarker) -> None:
@@ -84,6 +90,8 @@ def test_the_url_of_port_80_has_no_port(host: Benchmarker) -> None:
 
 def test_the_cluster_ip_is_routed_through_the_load_balancer_in_one_round_trip(host: Benchmarker) -> None:
     backend = proxy(host)
+    backend.prepare()
+    host.trips = 0
     backend.program([])
     backend.activate()
     backend.activate()
@@ -110,12 +118,65 @@ def test_clear_puts_back_the_routes_that_were_there(host: Benchmarker, before: l
     backend.clear()
     backend.clear()
     assert host.ip("route", "show") == was
+    assert left_on(host) == []
+
+
+@pytest.mark.parametrize(
+    "before", [[], ["10.254.0.10 via 192.168.0.2 dev eth0 proto static metric 50 mtu 1400"]]
+)
+def test_after_a_crash_the_journal_on_the_host_puts_the_routes_back(
+    host: Benchmarker, before: list[str]
+) -> None:
+    for route in before:
+        host.ip("route", "add", *route.split())
+    was = host.ip("route", "show")
+    proxy(host).activate()
+    (left,) = left_on(host)
+    assert (left.session, left.kind, left.payload["routes"]) == ("s-1", journal.PROXY, before)
+    (said,) = Proxy.from_journal(host, left).put_back()
+    assert said.startswith("route to 10.254.0.10: 10.254.0.10 via 192.168.0.111 dev eth0")
+    assert said.endswith(f" -> {before[0] if before else 'none'}")
+    assert host.ip("route", "show") == was
+    assert left_on(host) == []
+    assert Proxy.from_journal(host, left).put_back() == ()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"cluster_ip": "10.254.0.10", "routes": "x"},
+        {"cluster_ip": "default", "routes": []},
+        {"cluster_ip": "10.254.0.10", "routes": ["default via 192.168.0.9"]},
+        {"cluster_ip": "10.254.0.10", "routes": ["10.254.0.10 via 192.168.0.9; reboot"]},
+        {"cluster_ip": "10.254.0.10", "routes": [1]},
+    ],
+)
+def test_a_journal_that_this_backend_could_not_have_written_is_not_believed(
+    host: Benchmarker, payload: dict[str, object]
+) -> None:
+    left = journal.opened("s-1", journal.PROXY, "k12", payload, "10.254.0.10")
+    with pytest.raises(TestbedError, match="cannot be read: "):
+        Proxy.from_journal(host, left)
+    assert host.trips == 0
+
+
+def test_an_address_that_the_cluster_chose_is_routed_once_it_is_known(host: Benchmarker) -> None:
+    backend = proxy(host, None)
+    backend.prepare()
+    assert host.trips == 0
+    backend.deployed("10.254.7.7")
+    assert backend.url == "http://10.254.7.7/"
+    backend.activate()
+    assert "via 192.168.0.111" in host.ip("route", "get", "10.254.7.7")
+    backend.clear()
+    assert "10.254.7.7" not in host.ip("route", "show")
 
 
 def test_two_ways_to_one_cluster_ip_take_the_route_over_from_each_other(host: Benchmarker) -> None:
     host.ip("route", "add", "10.254.0.10", "via", "192.168.0.1", "dev", "eth0")
     was = host.ip("route", "show")
-    ways = [Proxy(host, cluster_ip="10.254.0.10", port=80, via=f"192.168.0.{n}") for n in (111, 112)]
+    ways = [proxy(host, via=f"192.168.0.{n}") for n in (111, 112)]
     for number, (ours, theirs) in enumerate([ways, ways[::-1]] * 2):
         ours.take_over(theirs)
         ours.activate()

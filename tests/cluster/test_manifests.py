@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb.cluster.manifests import Manifest
+from pytest_kubelb.testbed.workload_spec import Toleration
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,35 @@ def test_the_service_has_the_address_and_port_asked_for() -> None:
 def test_a_port_above_1023_needs_no_sysctl() -> None:
     pod = Manifest("s1", "bench", "x", 8080).deployment()["spec"]["template"]["spec"]
     assert "sysctls" not in pod["securityContext"]
+
+
+def test_pods_ask_for_little_and_go_anywhere_unless_they_are_told() -> None:
+    pod = MANIFEST.deployment()["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"] == {"requests": {"cpu": "10m", "memory": "16Mi"}}
+    assert not {"affinity", "nodeSelector", "tolerations"} & pod.keys()
+
+
+def test_pods_ask_for_what_the_inventory_says_and_go_where_it_says() -> None:
+    manifest = Manifest(
+        "s1",
+        "bench",
+        "nginx:1.27",
+        nodes=("k05", "k06"),
+        requests=(("cpu", "1"),),
+        limits=(("memory", "64Mi"),),
+        node_selector=(("disk", "ssd"),),
+        tolerations=(Toleration("dedicated", "Equal", "bench"), Toleration(operator="Exists")),
+    )
+    pod = manifest.deployment()["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"] == {"requests": {"cpu": "1"}, "limits": {"memory": "64Mi"}}
+    assert pod["nodeSelector"] == {"disk": "ssd"}
+    assert pod["tolerations"] == [
+        {"key": "dedicated", "operator": "Equal", "value": "bench"},
+        {"operator": "Exists"},
+    ]
+    terms = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    assert [term["matchFields"][0]["values"] for term in terms["nodeSelectorTerms"]] == [["k05"], ["k06"]]
+    assert hash(manifest) is not None
 
 
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed: apt install nginx-light")

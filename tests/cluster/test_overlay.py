@@ -13,6 +13,7 @@ import pytest
 
 from pytest_kubelb.cluster.overlay import (
     BACKEND_ANNOTATION,
+    BEFORE_ANNOTATION,
     Overlay,
     backend_type,
     with_backend_type,
@@ -103,7 +104,8 @@ def configuration(bench: Bench) -> dict[str, str]:
 def test_the_backend_is_changed_on_every_node_and_put_back_byte_for_byte(
     bench: Bench, flanneld: Flanneld
 ) -> None:
-    overlay = Overlay(bench.api)
+    before = objects(bench)
+    overlay = Overlay(bench.api, identity="ann@laptop pid 1 session a", namespace="bench")
     overlay.set("vxlan", timeout_s=10)
     assert flanneld.restarts == 0
     overlay.set("host-gw", timeout_s=10)
@@ -115,6 +117,58 @@ def test_the_backend_is_changed_on_every_node_and_put_back_byte_for_byte(
     overlay.restore(timeout_s=10)
     assert configuration(bench) == {"net-conf.json": NET_CONF, "cni": "x"}
     assert flanneld.restarts == 2
+    assert objects(bench) == before
+
+
+def objects(bench: Bench) -> list[Json]:
+    """Give flannel's objects without what the API counts in them."""
+    found = []
+    for resource, name in ((CONFIG_MAPS, "kube-flannel-cfg"), (DAEMON_SETS, "kube-flannel-ds")):
+        item = bench.api.find(resource, name, "kube-flannel")
+        assert item is not None
+        metadata = {key: item["metadata"].get(key) or None for key in ("annotations", "labels")}
+        template = item.get("spec", {}).get("template", {})
+        annotations = template.get("metadata", {}).get("annotations") or None
+        found.append(
+            {**metadata, "data": item.get("data"), "template": annotations, "spec": template.get("spec")}
+        )
+    return found
+
+
+def test_after_a_crash_the_cluster_says_who_changed_the_overlay_and_it_is_put_back_byte_for_byte(
+    bench: Bench, flanneld: Flanneld
+) -> None:
+    before = objects(bench)
+    crashed = Overlay(bench.api, identity="ann@laptop pid 1 session a", namespace="bench")
+    crashed.set("host-gw", timeout_s=10)
+    crashed.set("vxlan", timeout_s=10)
+    crashed.set("host-gw", timeout_s=10)
+    other = Overlay(bench.api, identity="bob@desk pid 2 session b", namespace="bench")
+    with pytest.raises(
+        TestbedError, match=r"as ann@laptop pid 1 session a has set it since .*`kubelb restore`"
+    ):
+        other.set("vxlan", timeout_s=10)
+    changed = other.changed()
+    assert changed is not None
+    assert (changed.by, changed.namespace, changed.configuration) == (
+        "ann@laptop pid 1 session a", "bench", NET_CONF,
+    )  # fmt: skip
+    other.take_over(changed)
+    other.restore(timeout_s=10)
+    assert objects(bench) == before
+    assert other.changed() is None
+    assert flanneld.restarts > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"by": 1, "namespace": "", "since": "", "configuration": ""}']
+)
+def test_an_annotation_that_is_not_ours_is_an_error(bench: Bench, text: str) -> None:
+    install(bench)
+    annotations = {"metadata": {"annotations": {BEFORE_ANNOTATION: text}}}
+    bench.api.patch(CONFIG_MAPS, "kube-flannel-cfg", annotations, "kube-flannel")
+    with pytest.raises(TestbedError, match="which is not understood"):
+        Overlay(bench.api).changed()
 
 
 def test_a_node_that_does_not_follow_is_named(bench: Bench) -> None:

@@ -84,10 +84,6 @@ def test_the_table_sums_up(capsys: pytest.CaptureFixture[str], lab: Lab) -> None
     ("host", "there", "back", "check", "found"),
     [
         (
-            "k11", "ipvsadm -A -t 192.168.0.111:8888 -s rr", "ipvsadm -D -t 192.168.0.111:8888",
-            "vip", "192.168.0.111:8888 is an IPVS service with 0 real servers, programmed by somebody else",
-        ),
-        (
             "k11", "ip route del 172.16.61.0/24", "ip route add 172.16.61.0/24 via 172.16.61.0 dev flannel.1 onlink",
             "pod routes", "no route to 172.16.61.0/24, the pods of k05",
         ),
@@ -110,6 +106,19 @@ def test_a_fault_on_a_host_is_the_one_failure(
     assert code == 1
     assert failed == [(check, host, found)]
     assert all(each["remedy"] for each in checks if each["verdict"] != "ok")
+
+
+def test_a_service_of_somebody_else_is_a_warning_since_it_is_put_back(
+    capsys: pytest.CaptureFixture[str], lab: Lab
+) -> None:
+    with changed(lab, "k11", "ipvsadm -A -t 192.168.0.111:8888 -s rr", "ipvsadm -D -t 192.168.0.111:8888"):
+        code, checks = doctor(capsys, lab)
+    told = [(each["check"], each["verdict"], each["found"]) for each in checks if each["verdict"] != "ok"]
+    found = (
+        "192.168.0.111:8888 is an IPVS service with 0 real servers, programmed by somebody else: a session replaces it"
+        " and puts it back"
+    )
+    assert (code, told) == (0, [("vip", "warning", found)])
 
 
 def test_what_a_killed_session_left_on_a_host_is_found(capsys: pytest.CaptureFixture[str], lab: Lab) -> None:

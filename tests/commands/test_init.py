@@ -30,6 +30,7 @@ def test_what_it_writes_describes_the_lab_and_the_doctor_agrees(
     assert (found.roles, found.cluster) == (packaged.roles, packaged.cluster)
     assert found.ipvs == packaged.ipvs
     assert found.proxy is not None
+    assert found.proxy.cluster_ip is not None
     assert found.proxy.cluster_ip.startswith("10.254.0.")
     text = file.read_text()
     for line in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
@@ -23,6 +23,7 @@ from pytest_kubelb.testbed import locking
 from pytest_kubelb.testbed.inventory import load
 from pytest_kubelb.testbed.ssh import read_ssh_config
 from tests.docs.conftest import DOCS
+from tests.docs.rbac import RBAC, documents, roles
 from tests.lab.api.cluster import cluster
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RACK = DOCS / "examples" / "rack"
-RBAC = DOCS.parent / "deploy" / "rbac.yaml"
 ACCOUNT = "bob"  # the user of the second token that the cluster of the tests knows
 
 
@@ -43,11 +43,6 @@ def allowed(user: str, verb: str, group: str, resource: str, subresource: str, n
         if role["metadata"].get("namespace", namespace) == namespace
         for rule in role["rules"]
     )
-
-
-def roles() -> list[dict[str, Any]]:
-    documents = yaml.safe_load_all(RBAC.read_text())
-    return [each for each in documents if each["kind"] in ("Role", "ClusterRole")]
 
 
 def test_the_inventory_is_read_and_its_files_are_there() -> None:
@@ -80,10 +75,9 @@ def test_the_jump_host_is_reached_directly() -> None:
 
 
 def test_every_role_of_the_account_is_bound_to_it() -> None:
-    documents = list(yaml.safe_load_all(RBAC.read_text()))
     bound = {
         (each["roleRef"]["kind"], each["roleRef"]["name"], each["metadata"].get("namespace"))
-        for each in documents
+        for each in documents()
         if each["kind"].endswith("Binding")
     }
     assert bound == {
@@ -116,6 +110,7 @@ def test_what_the_backends_and_the_lock_run_as_root_is_in_the_sudoers_file() -> 
     what = IpvsHost(inventory.ipvs.vip, inventory.ipvs.port)
     bare = State(None, dict.fromkeys(sysctls_for((6, 0)), "5"), has_vip=False, has_rule=False, kernel=(6, 0))
     made = State(None, sysctls_for((6, 0)), has_vip=True, has_rule=True, kernel=(6, 0))
+    assert inventory.proxy.cluster_ip is not None
     target = f"{inventory.proxy.cluster_ip}/32"
     lines = [*questions(what), *steps(bare, made, what), *steps(made, bare, what)]
     # A condition of the shell around the command is no part of it.

@@ -196,7 +196,7 @@ def test_after_sigkill_of_a_session_its_knobs_are_put_back_by_kubelb_restore(
     assert first.returncode == 0, first.stderr
     assert "k11:   rps_cpus eth0 rx-0: 1 -> none" in first.stdout
     assert knobs(queues) == before
-    assert (again.returncode, again.stdout) == (0, "nothing to put back on 9 hosts\n")
+    assert (again.returncode, again.stdout) == (0, "nothing to put back on 9 hosts and in the cluster\n")
 
 
 def restore(lab: Lab) -> subprocess.CompletedProcess[str]:

@@ -128,7 +128,9 @@ def test_kube_proxys_rules_on_the_load_balancer_name_exactly_the_endpoints(
     ours = [line for line in jumps if '"kubelb/kubelb' in line]
     assert {line.split(" -> ")[1].split(":")[0] for line in ours} == {e.ip for e in target.endpoints}
     assert [("--probability" in line) for line in ours] == [True, True, True, True, False]
-    chains = {line.split()[1] for line in saved if line.startswith("-A KUBE-SEP")}
+    chains = {
+        line.split()[1] for line in saved if line.startswith("-A KUBE-SEP") and '"kubelb/kubelb' in line
+    }
     assert len(chains) == 5
 
 

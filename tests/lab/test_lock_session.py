@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb import holding
+from pytest_kubelb.cli import main
 from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.lease import NAME, RENEW_EVERY_S
 from pytest_kubelb.cluster.resources import LEASES, Json
@@ -180,7 +181,7 @@ def test_a_session_that_is_interrupted_gives_the_testbed_back(
         held.lock.check()
 
 
-def test_after_a_session_that_was_killed_the_next_one_takes_over(
+def test_after_a_session_that_was_killed_the_next_one_says_what_to_do_and_takes_over_after_it(
     rootdir: Path, lab: Lab, described: Inventory, api: Api
 ) -> None:
     with start(rootdir, lab) as session:
@@ -190,7 +191,14 @@ def test_after_a_session_that_was_killed_the_next_one_takes_over(
     assert f"pid {session.pid} session" in dead["holderIdentity"]
     began = time.monotonic()
     heard: list[str] = []
-    with holding.hold(described, wanted("next"), lambda name, _: heard.append(name)):
-        assert lease(api, described)["leaseTransitions"] == dead["leaseTransitions"] + 1
+    with (
+        pytest.raises(TestbedError, match=r"still has the .* run `kubelb restore` if it was killed"),
+        holding.hold(described, wanted("next"), lambda name, _: heard.append(name)),
+    ):
+        pytest.fail("the hosts are as the killed session left them")
     assert "locked" in heard
     assert time.monotonic() - began >= dead["leaseDurationSeconds"], "it might have lived"
+    assert lease(api, described)["leaseTransitions"] == dead["leaseTransitions"] + 1
+    assert main(["restore", "--inventory", str(lab.inventory)]) == 0
+    with holding.hold(described, wanted("next"), lambda *_: None) as held:
+        held.lock.check()

@@ -231,6 +231,7 @@ from pathlib import Path
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab import state
 
+str(TestbedError(""))  # what it imports is read while this is root: another user may not enter where Python lies
 run = Path("/run/kubelb")
 
 def refused():

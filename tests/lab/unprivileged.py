@@ -32,27 +32,20 @@ def without(capability: str) -> tuple[str, ...]:
 
 
 def python(
-    who: Sequence[str], *words: str, cwd: Path | None = None, environment: Mapping[str, str] | None = None
+    who: Sequence[str],
+    *words: str,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    given: str | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run our Python as `who`; skips the test where that cannot be."""
-    if os.geteuid() != 0:
-        pytest.skip("only root can become somebody else")
-    if shutil.which("setpriv") is None:
-        pytest.skip("setpriv is not installed (Debian package util-linux)")
+    """Run our Python as `who`, `given` on its standard input; skips the test where that cannot be."""
     with open_folder() as runtime:
-        # What else is set for this Python must not lead there: a home or runtime folder that only root may enter.
-        surroundings = {
-            **os.environ,
-            "HOME": str(runtime),
-            "XDG_RUNTIME_DIR": str(runtime),
-            "PYTHONPATH": os.pathsep.join(
-                [str(Path(pytest_kubelb.__file__).parents[1]), *site.getsitepackages()]
-            ),
-        }
+        words_before, surroundings = prepared(who, runtime)
         return subprocess.run(
-            [*who, _interpreter(tuple(who), surroundings["PYTHONPATH"]), *words],
+            [*words_before, *words],
             cwd=cwd or runtime,
             env={**surroundings, **(environment or {})},
+            input=given,
             capture_output=True,
             text=True,
             timeout=60,
@@ -60,12 +53,31 @@ def python(
         )
 
 
+def prepared(who: Sequence[str], runtime: Path) -> tuple[list[str], dict[str, str]]:
+    """Give the command prefix for our Python as `who`, and its environment; skips the test where that cannot be."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    if shutil.which("setpriv") is None:
+        pytest.skip("setpriv is not installed (Debian package util-linux)")
+    # What else is set for this Python must not lead there: a home or runtime folder that only root may enter.
+    surroundings = {
+        **os.environ,
+        "HOME": str(runtime),
+        "XDG_RUNTIME_DIR": str(runtime),
+        "PYTHONPATH": os.pathsep.join(
+            [str(Path(pytest_kubelb.__file__).parents[1]), *site.getsitepackages()]
+        ),
+    }
+    return [*who, _interpreter(tuple(who), surroundings["PYTHONPATH"])], surroundings
+
+
 @cache
 def _interpreter(who: tuple[str, ...], search_path: str) -> str:
     """Give a Python that `who` may run: ours, or that of the system when ours lies in root's home."""
     for candidate in (sys.executable, f"/usr/bin/python{sys.version_info[0]}.{sys.version_info[1]}"):
         tried = subprocess.run(
-            [*who, candidate, "-c", "import pytest, pytest_kubelb"],
+            # Not by setpriv itself, which still may enter root's home when it starts its program.
+            [*who, "env", candidate, "-c", "import pytest, pytest_kubelb"],
             env={**os.environ, "PYTHONPATH": search_path},
             capture_output=True,
             check=False,

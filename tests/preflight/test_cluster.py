@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from pytest_kubelb.cluster.client import Api
+from pytest_kubelb.cluster.flannel import AS_PUBLISHED
 from pytest_kubelb.cluster.manifests import Manifest
 from pytest_kubelb.cluster.resources import CONFIG_MAPS, SERVICES, Json, Resource
 from pytest_kubelb.preflight import access, cluster
@@ -147,7 +148,7 @@ def test_the_rights_that_are_asked_for_are_those_of_the_documented_account() -> 
             right.what.removesuffix(f".{right.resource.group}"),
             right.namespace,
         )
-        for right in (*access.rights("kubelb"), *access.overlay_rights())
+        for right in (*access.rights("kubelb", AS_PUBLISHED), *access.overlay_rights(AS_PUBLISHED))
     }
     assert asked == documented
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_kubelb.preflight.check import Check
+    from pytest_kubelb.preflight.wanted import Wanted
 
 LOAD_BALANCER = """\
 %% network
@@ -93,7 +95,8 @@ def test_a_good_data_path_has_nothing_wrong_and_shows_what_a_session_will_change
         ),
         (
             "%% kernel", "TCP  C0A8006F:22B8 rr\n  -> AC103D09:0050      Masq    1      0          0\n%% kernel",
-            ("fail", "vip", "192.168.0.111:8888 is an IPVS service with 1 real servers, programmed by somebody else"),
+            ("warning", "vip", "192.168.0.111:8888 is an IPVS service with 1 real server, programmed by somebody else: "
+             "a session replaces it and puts it back"),
         ),
         (
             "%% kernel", "%% kernel\n1: 00000000:22B8 00000000:0000 0A 0 0 0 0 0 1",
@@ -189,3 +192,41 @@ def test_what_is_not_measured_is_not_asked_for(tmp_path: Path) -> None:
         *of_benchmarker(tmp_path, BENCHMARKER, backend="proxy"),
     ]
     assert not {"ipvs", "vip", "way to vip"} & {each.check for each in checks}
+
+
+def test_a_service_of_a_session_that_was_killed_is_a_failure_with_the_way_to_put_it_back(
+    tmp_path: Path,
+) -> None:
+    left = LOAD_BALANCER.replace("%% kernel", "TCP  C0A8006F:22B8 rr\n%% kernel", 1) + "kubelb ipvs\n"
+    (check,) = [each for each in of_load_balancer(tmp_path, left) if each.verdict != "ok"]
+    assert (check.verdict, check.check) == ("fail", "vip")
+    assert check.found.endswith("left or used by another session of kubelb")
+    assert check.remedy.startswith("run `kubelb restore`")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "found"),
+    [
+        ("%% kernel", "TCP  C0A8006F:22B8 rr\n  -> AC103D09:0050      Masq    1      0          0\n%% kernel", "ok",
+         "192.168.0.111:8888 is programmed by others, with 1 real servers now"),
+        ("%% kernel", "%% kernel", "warning",
+         "192.168.0.111:8888 is no IPVS service, and external = true leaves it to others"),
+        ("%% ipvs\n", "%% kernel\n", "warning",
+         "192.168.0.111:8888 is programmed by others, and there is no IPVS to look at"),
+    ],
+)  # fmt: skip
+def test_a_load_balancer_that_others_program_is_looked_at_only(
+    tmp_path: Path, old: str, new: str, verdict: str, found: str
+) -> None:
+    printed = LOAD_BALANCER.replace(old, new, 1).replace("ip_forward 1", "ip_forward 0")
+    told = external(wanted(tmp_path, backend="ipvs"))
+    checks = list(load_balancer.judge(answered("k11", printed), told, PODS))
+    assert [(each.verdict, each.found) for each in checks if each.check == "vip"] == [(verdict, found)]
+    assert not {"ipvs", "sysctl"} & {each.check for each in checks}
+
+
+def external(told: Wanted) -> Wanted:
+    """Give the same with `external = true` in `[backends.ipvs]`."""
+    assert told.inventory.ipvs is not None
+    spec = dataclasses.replace(told.inventory.ipvs, external=True)
+    return dataclasses.replace(told, inventory=dataclasses.replace(told.inventory, ipvs=spec))

@@ -86,7 +86,9 @@ def test_an_address_is_proposed_only_where_the_range_and_what_is_taken_are_known
     assert free_cluster_ip(ClusterSurvey(service_range="10.96.0.0/12", taken=band)) is None
     assert free_cluster_ip(ClusterSurvey(service_range="10.96.0.0/12")) is None
     draft = write(PLACES, ClusterSurvey(NODES), LOAD_BALANCER, BENCHMARKER)
-    assert "# fill in, the range of Services could not be asked:\n# [backends.proxy]" in draft.text
+    assert (
+        "# The cluster chooses the Service's address: the range of Services could not be asked." in draft.text
+    )
     assert "# fill in, flannel could not be asked: vxlan or host-gw" in draft.text
 
 
@@ -94,6 +96,7 @@ def test_hosts_are_called_as_the_ssh_config_calls_them() -> None:
     places = Places("rack", "s", "k", None, {"10.0.0.5": "five", "five": "five"})
     draft = write(places, TOLD, LOAD_BALANCER, BENCHMARKER)
     assert 'workers = ["five"]' in draft.text
+    assert '[cluster.nodes]\n"five" = "k05"\n' in draft.text
     assert (
         "# The ssh_config has no Host entry for k04, k06, k11.example.org: give them one each." in draft.text
     )

@@ -47,7 +47,7 @@ def sudo(folder: Path, listing: str, may: str, host: str = "k12") -> list[Check]
 
 def test_commands_that_are_allowed_without_a_password_are_counted(tmp_path: Path) -> None:
     (told,) = found(sudo(tmp_path, ONLY_THESE, "/usr/sbin/ip whatever\nexit 0"), "sudo")
-    assert told == ("ok", "3 of 3 commands that need root, without a password")
+    assert told == ("ok", "6 of 6 commands that need root, without a password")
 
 
 def test_a_command_that_is_not_allowed_fails_with_the_line_for_sudoers(tmp_path: Path) -> None:

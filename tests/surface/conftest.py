@@ -10,6 +10,8 @@ import pytest
 
 import pytest_kubelb
 
+from .stopping import FAKE_TESTBED, SWEEP
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -92,3 +94,19 @@ def run_faked(
     """As `run`, with a wrk whose ipvs repeats and whose proxy does not."""
     pytester.makeconftest(FAKE_WRK)
     return run
+
+
+@pytest.fixture
+def measure(
+    pytester: pytest.Pytester, run: Callable[..., pytest.RunResult], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., pytest.RunResult]:
+    """Give a function that sweeps through four points; `stop` is a signal, `break` or `full`, met at run `at`."""
+    pytester.makeconftest(FAKE_TESTBED)
+
+    def start(*words: str, stop: str = "", at: int = 0, **environment: str) -> pytest.RunResult:
+        with monkeypatch.context() as patch:
+            for name, value in {"STOP": stop, "AT": str(at), **environment}.items():
+                patch.setenv(name, value)
+            return run("-p", "pytest_benchmark.plugin", *SWEEP, *words)
+
+    return start

@@ -212,6 +212,21 @@ def test_a_point_with_a_failed_run_fails_however_well_the_others_repeat(run_fake
     )
 
 
+def test_pytest_benchmarks_table_fits_a_terminal_unless_its_columns_are_chosen(
+    pytester: pytest.Pytester, run_faked: Run
+) -> None:
+    pytester.path.joinpath("benches", "test_rps.py").write_text("def test_rps(wrk, benchmark): wrk()\n")
+    ours = run_faked("-p", "pytest_benchmark.plugin", "benches", PODS)
+    ours.stdout.re_match_lines([r"Name \(time in \ws\) +OPS.* +Rounds *$"])
+    chosen = run_faked("-p", "pytest_benchmark.plugin", "benches", PODS, "--benchmark-columns=min,ops")
+    chosen.stdout.re_match_lines([r"Name \(time in \ws\) +Min +OPS .*"])
+    pytester.path.joinpath("benches", "test_other.py").write_text(
+        "def test_x(benchmark): benchmark(len, [])\n"
+    )
+    beside = run_faked("-p", "pytest_benchmark.plugin", "benches", PODS)
+    beside.stdout.re_match_lines([r"Name \(time in \ws\) +Min +Max +Mean .*"])
+
+
 def test_without_pytest_benchmark_the_benches_are_refused_before_anything_starts(run_faked: Run) -> None:
     result = run_faked("benches", "-p", "no:benchmark")
     assert result.ret == pytest.ExitCode.USAGE_ERROR

@@ -45,6 +45,37 @@ def test_what_was_written_is_listed_and_can_be_removed(host: Namespace) -> None:
     assert host.sh("ls /run") == "sshd\n"
 
 
+def test_two_of_one_kind_and_session_are_told_apart_by_their_subject(host: Namespace) -> None:  # noqa: F811
+    both = [journal.opened("s-1", journal.IPVS, "k11", {}, f"10.0.0.1-{port}") for port in (80, 81)]
+    for each in both:
+        write(host, each)
+    assert listing(host) == journal.Listing(tuple(both))
+    run_script(host, [LINE, *journal.remove_lines(both[0])])
+    assert listing(host) == journal.Listing((both[1],))
+
+
+def test_the_journal_is_the_first_line_and_the_rest_is_for_who_comes_after_it(host: Namespace) -> None:  # noqa: F811
+    left = made("s-1", big="x" * 50_000)
+    printed = run_script(
+        host, [LINE, *journal.write_lines(left), "cat"], stdin=f"{journal.encode(left)}-A\n-a\n"
+    )
+    assert printed == "-A\n-a\n"
+    assert listing(host) == journal.Listing((left,))
+
+
+def test_what_the_load_generator_left_is_listed_from_its_own_folder_where_it_is_ours(host: Namespace) -> None:  # noqa: F811
+    host.sh("mount -t tmpfs -o mode=1777 tmpfs /tmp")
+    left = journal.opened("s-1", journal.LOAD, "k12", {"folder": "/tmp/kubelb.s-1.00000000"})  # noqa: S108
+    for name in ("s-1.00000000", "s-2.00000000"):
+        line = journal.encode(left)
+        script = f"mkdir /tmp/kubelb.{name}; cat >/tmp/kubelb.{name}/{journal.file_name(left)}"
+        host.run(["sh", "-c", f"{LINE}; {script}"], input=line)
+    host.sh(
+        "chown -R 65534 /tmp/kubelb.s-2.00000000; ln -s /tmp/kubelb.s-1.00000000 /tmp/kubelb.s-3.00000000"
+    )
+    assert listing(host) == journal.Listing((left,))
+
+
 def test_hosts_that_share_run_see_their_own_journals_only(host: Namespace) -> None:  # noqa: F811
     write(host, made())
     assert len(listing(host).journals) == 1
@@ -82,6 +113,8 @@ def test_a_file_that_is_no_journal_is_told_and_refused(host: Namespace) -> None:
 
 def test_the_session_s_own_journal_is_no_leftover() -> None:
     journal.refuse("k11", journal.Listing((made("s-1"),)), "s-1")
+    with pytest.raises(TestbedError, match=r"tuning of session s-1 from .*`kubelb restore`"):
+        journal.refuse("k11", journal.Listing((replace(made("s-1"), process=1),)), "s-1")
     with pytest.raises(TestbedError, match=r"tuning of session s-1 from .*, begun 20.*: .*`kubelb restore`"):
         journal.refuse("k11", journal.Listing((made("s-1"),)), "s-2")
 
@@ -127,10 +160,12 @@ def test_any_other_text_is_a_value_error(text: str) -> None:
         {"process": "1"},
         {"payload": []},
         {"host": "a\nb"},
+        {"subject": "a/b"},
+        {"subject": 1},
         {"schema_version": 2},
     ],
 )
 def test_a_field_that_is_odd_is_refused(change: dict[str, object]) -> None:
     fields = json.loads(journal.encode(made())) | change
-    with pytest.raises(ValueError, match=r"lacks|names session|schema_version"):
+    with pytest.raises(ValueError, match=r"lacks|names session|as its subject|schema_version"):
         journal.decode(json.dumps(fields))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_kubelb.commands.restore import restore
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab import launch, requirements
+from pytest_kubelb.testbed import leftovers
 from pytest_kubelb.testbed.hosts import Host, Hosts
 from pytest_kubelb.tuning.cpuset import parse
 from pytest_kubelb.tuning.knobs import FlowTables, Knobs, Spread
@@ -79,6 +79,10 @@ def tuner(machine: Host) -> Iterator[Tuner]:
 
 def sh(machine: Host, script: str) -> str:
     return machine.run(["sh", "-c", f"PATH=$PATH:/usr/sbin:/sbin\n{script}"]).stdout
+
+
+def nothing_runs(_: object) -> str:
+    return ""
 
 
 def send(machine: Host) -> None:
@@ -236,8 +240,8 @@ def test_after_sigkill_of_the_session_restore_puts_back_everything(
     assert sh(machine, SNAPSHOT) != before
     with pytest.raises(TestbedError, match=r"session session-1 .*kubelb restore"):
         Tuner({machine.name: machine}, "session-2", lambda *_: None).refuse_leftovers()
-    outcome = restore(machine)
+    outcome = leftovers.put_back(machine, leftovers.find(machine), nothing_runs)
     assert outcome.problems == ()
     assert f"  channels {nic} combined: 1 -> 2" in outcome.lines
     assert sh(machine, SNAPSHOT) == before
-    assert restore(machine).lines == ()
+    assert leftovers.find(machine).listing.journals == ()

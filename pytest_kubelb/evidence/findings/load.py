@@ -90,7 +90,7 @@ def _pods_changed(run: RunEvidence) -> Iterator[Finding]:
     if number <= limit:
         return
     parts = [f"{name} is gone" for name in gone] + [f"{name} is new" for name in new]
-    parts += [f"{name} moved from {before[name]} to {after[name]}" for name in moved]
+    parts += [f"{name} was {before[name]} and is {after[name]}" for name in moved]
     told = ", ".join(parts[:4]) + (f" and {len(parts) - 4} more" if len(parts) > 4 else "")
     yield signals.validity(
         "pods_changed",

@@ -6,7 +6,7 @@ from hmac import compare_digest
 from pytest_kubelb.lab.api.objects import KubeObject
 from pytest_kubelb.lab.api.request import ApiRequest
 from pytest_kubelb.lab.api.resources import SELF_SUBJECT_ACCESS_REVIEWS
-from pytest_kubelb.lab.api.status import ApiError, bad_request, forbidden, unauthorized
+from pytest_kubelb.lab.api.status import ApiError, forbidden, invalid_kind, invalid_value, unauthorized
 
 Authorize = Callable[[str, str, str, str, str, str], bool]
 """`authorize(user, verb, group, resource, subresource, namespace)`; strings are empty where there is none."""
@@ -54,7 +54,7 @@ def denied(user: str, request: ApiRequest) -> ApiError:
 
 
 def access_review(authorize: Authorize, user: str, body: object) -> KubeObject:
-    """Answer a SelfSubjectAccessReview; raises 400 when it asks nothing."""
+    """Answer a SelfSubjectAccessReview; raises 422 when it asks nothing."""
     spec = (body.get("spec") or {}) if isinstance(body, dict) else {}
     asked, path = spec.get("resourceAttributes"), spec.get("nonResourceAttributes")
     if isinstance(asked, dict):
@@ -63,7 +63,9 @@ def access_review(authorize: Authorize, user: str, body: object) -> KubeObject:
     elif isinstance(path, dict):
         allowed = True  # discovery, health and version are for everybody
     else:
-        raise bad_request("exactly one of nonResourceAttributes or resourceAttributes must be specified")
+        why = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        cause = invalid_value("spec.resourceAttributes", None, why)
+        raise invalid_kind("", SELF_SUBJECT_ACCESS_REVIEWS.group, "", [cause])
     return {
         "kind": SELF_SUBJECT_ACCESS_REVIEWS.kind,
         "apiVersion": SELF_SUBJECT_ACCESS_REVIEWS.api_version,

@@ -35,8 +35,8 @@ class Credentials:
     """The bearer token of the lab's user."""
 
 
-def new_credentials() -> Credentials:
-    """Fresh keys for a server at https://127.0.0.1 or https://localhost, valid for 30 days."""
+def new_credentials(*further: IPv4Address) -> Credentials:
+    """Fresh keys for a server at https://127.0.0.1, https://localhost and `further` addresses, valid for 30 days."""
     ca_key, server_key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kubelb-lab-ca")])
     usage = dict.fromkeys(
@@ -61,7 +61,7 @@ def new_credentials() -> Credentials:
     server_name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube-apiserver")])
     names = x509.SubjectAlternativeName(
         [
-            x509.IPAddress(IPv4Address("127.0.0.1")),
+            *map(x509.IPAddress, (IPv4Address("127.0.0.1"), *further)),
             x509.DNSName("localhost"),
             x509.DNSName("kubernetes.default.svc"),
         ]

@@ -4,7 +4,7 @@ Only the fields that this control plane, its clients or a comparison with a real
 `SetDefaults_*` functions of k8s.io/kubernetes/pkg/apis/{core,apps}/v1, v1.36.
 """
 
-from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.objects import KubeObject, merged_conditions
 from pytest_kubelb.lab.api.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
@@ -18,6 +18,12 @@ from pytest_kubelb.lab.api.resources import (
 from pytest_kubelb.lab.api.shapes import micro_time_in_utc
 
 _TOLERATED_SECONDS = 300
+_GATED = {
+    "type": "PodScheduled",
+    "status": "False",
+    "reason": "SchedulingGated",
+    "message": "Scheduling is blocked due to non-empty scheduling gates",
+}
 
 
 def with_defaults(resource: Resource, obj: KubeObject) -> KubeObject:
@@ -39,7 +45,10 @@ def with_defaults(resource: Resource, obj: KubeObject) -> KubeObject:
 def initial_status(resource: Resource, obj: KubeObject) -> KubeObject | None:
     """Give the status a new object starts with, whatever the client sent; None for kinds without one."""
     if resource == PODS:
-        return {"phase": "Pending", "qosClass": _qos_class(obj["spec"])}
+        status: KubeObject = {"phase": "Pending", "qosClass": _qos_class(obj["spec"])}
+        if obj["spec"].get("schedulingGates"):
+            status["conditions"] = merged_conditions((), [_GATED])
+        return status
     if resource == NAMESPACES:
         return {"phase": "Active"}
     if resource == SERVICES:
@@ -102,6 +111,8 @@ def _template(spec: KubeObject) -> KubeObject:
 
 def _pod(spec: KubeObject) -> KubeObject:
     filled = _template(spec)
+    if filled.get("hostNetwork"):
+        filled["containers"] = [_with_host_ports(container) for container in filled.get("containers") or ()]
     filled.setdefault("serviceAccountName", "default")
     filled.setdefault("serviceAccount", filled["serviceAccountName"])
     filled.setdefault("enableServiceLinks", True)
@@ -126,6 +137,14 @@ def _pod(spec: KubeObject) -> KubeObject:
     return filled
 
 
+def _with_host_ports(container: KubeObject) -> KubeObject:
+    """Give a container of a pod on the host's network: its ports are the host's."""
+    if not container.get("ports"):
+        return container
+    ports = [{"hostPort": port["containerPort"], **port} for port in container["ports"]]
+    return {**container, "ports": ports}
+
+
 def _container(container: KubeObject) -> KubeObject:
     image = container.get("image", "")
     untagged = "@" not in image and ":" not in image.rsplit("/", 1)[-1]
@@ -142,6 +161,8 @@ def _container(container: KubeObject) -> KubeObject:
         if probe in filled:
             timing = {"timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3}
             filled[probe] = timing | filled[probe]
+            if filled[probe].get("httpGet"):
+                filled[probe]["httpGet"] = {"scheme": "HTTP", **filled[probe]["httpGet"]}
     resources = filled["resources"]
     if "limits" in resources:
         filled["resources"] = {

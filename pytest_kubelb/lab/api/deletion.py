@@ -18,13 +18,24 @@ from pytest_kubelb.lab.api.objects import (
     with_metadata,
 )
 from pytest_kubelb.lab.api.resources import NAMESPACES, PODS, RESOURCES, Resource
-from pytest_kubelb.lab.api.status import bad_request, conflict, forbidden
+from pytest_kubelb.lab.api.status import (
+    bad_request,
+    conflict,
+    forbidden,
+    invalid_options,
+    invalid_value,
+    precondition_failed,
+    unsupported_value,
+)
 from pytest_kubelb.lab.api.store import Store
 
 FOREGROUND = "foregroundDeletion"
 """The finalizer of an object that waits for its dependents to go first."""
 
-_POLICIES = ("Background", "Foreground", "Orphan")
+ORPHAN = "orphan"
+"""The finalizer of an object whose dependents are to be let go first; a real API server sets it."""
+
+_POLICIES = ("Foreground", "Background", "Orphan", "nil")
 _KEPT_NAMESPACES = ("default", "kube-system", "kube-public")
 
 
@@ -44,30 +55,37 @@ def parse_delete_options(body: object, query: KubeObject) -> DeleteOptions:
     """Options of a DELETE; what the body says wins over the query.
 
     Raises:
-        ApiError: 400 for a negative or odd grace period, or an unknown propagation policy.
+        ApiError: 400 for a grace period that is no integer, 422 for another value that is not allowed.
 
     """
     given = body if isinstance(body, dict) else {}
     preconditions = given.get("preconditions") or {}
     grace = given.get("gracePeriodSeconds", query.get("gracePeriodSeconds"))
     if grace is not None:
-        if not str(grace).isdecimal():
-            raise bad_request(
-                f"invalid gracePeriodSeconds {grace!r}: must be an integer that is not negative"
-            )
-        grace = int(grace)
+        try:
+            grace = int(str(grace))
+        except ValueError:
+            struct = "Go struct field DeleteOptions.gracePeriodSeconds of type int64"
+            raise bad_request(f"json: cannot unmarshal string into {struct}") from None
+        grace = 1 if grace < 0 else grace  # a negative one counts as one second since v1.23
     policy = given.get("propagationPolicy") or query.get("propagationPolicy")
+    orphan = given.get("orphanDependents", query.get("orphanDependents"))
+    causes = []
+    if policy is not None and orphan is not None:
+        why = "orphanDependents and deletionPropagation cannot be both set"
+        causes.append(invalid_value("propagationPolicy", policy, why))
     if policy is None:
-        orphan = str(given.get("orphanDependents", query.get("orphanDependents", ""))).lower()
-        policy = "Orphan" if orphan == "true" else "Background"
-    if policy not in _POLICIES:
-        raise bad_request(
-            f'DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "{policy}": '
-            f"supported values: {', '.join(_POLICIES)}"
-        )
-    dry_run = bool(given.get("dryRun") or query.get("dryRun"))
+        policy = "Orphan" if str(orphan).lower() == "true" else "Background"
+    if policy not in _POLICIES[:-1]:
+        causes.append(unsupported_value("propagationPolicy", policy, _POLICIES))
+    asked = given.get("dryRun") or query.get("dryRun") or []
+    dry_run = [asked] if isinstance(asked, str) else list(asked)
+    if any(each != "All" for each in dry_run):
+        causes.append(unsupported_value("dryRun", dry_run, ["All"]))
+    if causes:
+        raise invalid_options("DeleteOptions", causes)
     return DeleteOptions(
-        grace, policy, preconditions.get("uid"), preconditions.get("resourceVersion"), dry_run
+        grace, policy, preconditions.get("uid"), preconditions.get("resourceVersion"), bool(dry_run)
     )
 
 
@@ -99,19 +117,20 @@ def delete_object(
             return store.update(resource, _marked(stored, grace_s, finalizers)), False
     elif finalizers:
         return store.update(resource, _marked(stored, 0, finalizers)), False
-    return store.remove(resource, namespace, name), True
+    removed = store.remove(resource, namespace, name)
+    return (_marked(removed, 0, []) if resource == PODS else removed), True
 
 
 def _check_preconditions(resource: Resource, stored: KubeObject, options: DeleteOptions) -> None:
     metadata = stored["metadata"]
     checks = (
-        ("UID", options.uid, metadata["uid"]),
-        ("ResourceVersion", options.resource_version, metadata["resourceVersion"]),
+        ("UID", options.uid, metadata["uid"], "have been deleted and then recreated"),
+        ("ResourceVersion", options.resource_version, metadata["resourceVersion"], "have been modified"),
     )
-    for what, wanted, actual in checks:
+    for what, wanted, actual, might in checks:
         if wanted is not None and wanted != actual:
-            why = f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {actual}"
-            raise conflict(resource, metadata["name"], why)
+            why = f"the {what} in the precondition ({wanted}) does not match the {what} in record ({actual})"
+            raise precondition_failed(resource, metadata["name"], f"{why}. The object might {might}")
 
 
 def _terminate_namespace(store: Store, stored: KubeObject) -> KubeObject:

@@ -87,9 +87,11 @@ def _rows(resource: Resource) -> list[KubeObject]:
             "kind": resource.kind,
             "verbs": list(SUBRESOURCE_VERBS[subresource]),
         }
-        foreign = {"scale": ("autoscaling", "v1", "Scale"), "eviction": ("policy", "v1", "Eviction")}.get(
-            subresource
-        )
+        foreign = {
+            "scale": ("autoscaling", "v1", "Scale"),
+            "eviction": ("policy", "v1", "Eviction"),
+            "binding": ("", "v1", "Binding"),
+        }.get(subresource)
         if foreign is not None:
             sub |= dict(zip(("group", "version", "kind"), foreign, strict=True))
         rows.append(sub)

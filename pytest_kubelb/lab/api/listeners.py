@@ -6,9 +6,9 @@ Touches the event loop.
 import asyncio
 from collections.abc import Callable
 
+from pytest_kubelb.lab.api.object_table import Change, ObjectTable
 from pytest_kubelb.lab.api.objects import KubeObject, key_of
 from pytest_kubelb.lab.api.resources import Resource
-from pytest_kubelb.lab.api.store import Change, Store
 
 
 class Debounced:
@@ -19,7 +19,7 @@ class Debounced:
 
     def __init__(
         self,
-        store: Store,
+        store: ObjectTable,
         resources: tuple[Resource, ...],
         wanted: Callable[[Change], bool],
         call: Callable[[], None],

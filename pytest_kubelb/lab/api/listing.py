@@ -8,12 +8,20 @@ import binascii
 import json
 import secrets
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from pytest_kubelb.lab.api.objects import KubeObject, labels_of
 from pytest_kubelb.lab.api.request import ApiRequest
 from pytest_kubelb.lab.api.selectors import fields_match, parse_field_selector, parse_label_selector, selects
-from pytest_kubelb.lab.api.status import ApiError, bad_request, expired
+from pytest_kubelb.lab.api.status import (
+    ApiError,
+    Cause,
+    bad_request,
+    expired,
+    forbidden_value,
+    invalid_options,
+    unsupported_value,
+)
 from pytest_kubelb.lab.api.store import Store
 
 _MOST_SNAPSHOTS = 32
@@ -39,6 +47,44 @@ def matcher(request: ApiRequest) -> Callable[[KubeObject], bool]:
     return matches
 
 
+def check_list_options(request: ApiRequest) -> None:
+    """Raise 422 for options that do not go together.
+
+    Source: ValidateListOptions of k8s.io/apimachinery/pkg/apis/meta/internalversion/validation, v1.36.
+    """
+    query = request.query
+    watching, initial = request.verb == "watch", "sendInitialEvents" in query
+    causes = list(_match_causes(query.get("resourceVersionMatch", ""), request, initial=initial and watching))
+    if initial and not watching:
+        causes.append(forbidden_value("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if causes:
+        raise invalid_options("ListOptions", causes)
+
+
+def _match_causes(match: str, request: ApiRequest, *, initial: bool) -> Iterator[Cause]:
+    field, version = "resourceVersionMatch", request.query.get("resourceVersion", "")
+    if request.verb == "watch":
+        if match and not initial:
+            why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+            yield forbidden_value(field, why)
+        if initial and not match:
+            why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
+            yield forbidden_value(field, why)
+        if match and match != "NotOlderThan":
+            yield unsupported_value(field, match, ["NotOlderThan"])
+    elif match:
+        if not version:
+            yield forbidden_value(
+                field, "resourceVersionMatch is forbidden unless resourceVersion is provided"
+            )
+        if "continue" in request.query:
+            yield forbidden_value(field, "resourceVersionMatch is forbidden when continue is provided")
+        if match not in ("Exact", "NotOlderThan"):
+            yield unsupported_value(field, match, ["Exact", "NotOlderThan", ""])
+        elif match == "Exact" and version == "0":
+            yield forbidden_value(field, 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"')
+
+
 class Lister:
     """Answers list requests on one store.
 
@@ -57,6 +103,7 @@ class Lister:
                 version that is forgotten, 504 for a version that has not been yet.
 
         """
+        check_list_options(request)
         limit, token = request.number("limit"), request.query.get("continue", "")
         if token:
             version, items = self._rest(token)
@@ -95,12 +142,13 @@ class Lister:
             raise ApiError(
                 504, "Timeout", f"Timeout: Too large resource version: {version}, current: {current}", details
             )
-        if (
-            request.query.get("resourceVersionMatch") == "Exact"
-            and version is not None
-            and self._store.changes_since(request.resource, version)
-        ):
-            raise expired("The resourceVersion for the provided list is too old.")
+        if request.query.get("resourceVersionMatch") == "Exact" and version is not None:
+            try:
+                unchanged = not self._store.changes_since(request.resource, version)
+            except ApiError:
+                unchanged = False
+            if not unchanged:
+                raise expired("The resourceVersion for the provided list is too old.")
 
     def _keep(self, version: int, items: list[KubeObject]) -> str:
         name = secrets.token_urlsafe(8)

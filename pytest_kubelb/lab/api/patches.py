@@ -124,7 +124,7 @@ def _apply(document: Any, operation: KubeObject) -> Any:
         raise bad_request(f"error decoding patch: the operation {name} at {operation['path']} has no value")
     if name == "test":
         if _read(document, path) != operation["value"]:
-            raise _does_not_apply(f"testing path {operation['path']} value failed")
+            raise _does_not_apply()
         return document
     if name in ("move", "copy"):
         source = _pointer(operation.get("from"))
@@ -137,10 +137,9 @@ def _apply(document: Any, operation: KubeObject) -> Any:
     raise bad_request(f"error decoding patch: Unexpected kind: {name}")
 
 
-def _does_not_apply(why: str) -> ApiError:
-    return ApiError(
-        422, "Invalid", f"the server rejected our request due to an error in our request: {why}", {}
-    )
+def _does_not_apply() -> ApiError:
+    # The real server says no more either.
+    return ApiError(422, "Invalid", "the server rejected our request due to an error in our request", {})
 
 
 def _pointer(text: object) -> list[str]:
@@ -160,7 +159,7 @@ def _child(container: Any, part: str) -> Any:
         return container[part]
     if isinstance(container, list) and part.isdecimal() and int(part) < len(container):
         return container[int(part)]
-    raise _does_not_apply(f"there is nothing at {part!r}")
+    raise _does_not_apply()
 
 
 def _write(document: Any, path: list[str], operation: str, value: Any) -> Any:
@@ -170,13 +169,11 @@ def _write(document: Any, path: list[str], operation: str, value: Any) -> Any:
     if isinstance(parent, list):
         _write_item(parent, last, operation, value)
     elif not isinstance(parent, dict):
-        raise _does_not_apply(f"{last!r} is not inside an object or a list")
+        raise _does_not_apply()
     elif operation == "remove":
         _child(parent, last)
         del parent[last]
-    else:
-        if operation == "replace":
-            _child(parent, last)
+    else:  # to replace what is not there adds it: so does the real server's library, against RFC 6902
         parent[last] = value
     return document
 
@@ -193,7 +190,7 @@ def _write_item(items: list[Any], last: str, operation: str, value: Any) -> None
         elif operation == "replace":
             items[int(last)] = value
         else:
-            raise _does_not_apply(f"there is no place {last!r} in the list")
+            raise _does_not_apply()
 
 
 PATCHES: dict[str, Patch] = {
@@ -210,9 +207,5 @@ def patch_for(content_type: str) -> Patch:
     """
     found = PATCHES.get(content_type)
     if found is None:
-        accepted = ", ".join(PATCHES)
-        message = (
-            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        )
-        raise ApiError(415, "UnsupportedMediaType", message)
+        raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
     return found

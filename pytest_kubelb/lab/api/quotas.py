@@ -9,11 +9,11 @@ https://kubernetes.io/docs/concepts/policy/resource-quotas/
 
 from fractions import Fraction
 
+from pytest_kubelb.lab.api.object_table import ObjectTable
 from pytest_kubelb.lab.api.objects import KubeObject, key_of
 from pytest_kubelb.lab.api.quantities import format_quantity, parse_quantity
 from pytest_kubelb.lab.api.resources import PODS, RESOURCEQUOTAS, RESOURCES, Resource
 from pytest_kubelb.lab.api.status import forbidden
-from pytest_kubelb.lab.api.store import Store
 
 _COUNTED = {resource.plural: resource for resource in RESOURCES if resource.namespaced}
 _COMPUTE = {
@@ -26,7 +26,7 @@ _COMPUTE = {
 }
 
 
-def check_quota(store: Store, resource: Resource, obj: KubeObject) -> None:
+def check_quota(store: ObjectTable, resource: Resource, obj: KubeObject) -> None:
     """Raise 403 when creating `obj` would exceed a ResourceQuota of its namespace."""
     namespace, name = key_of(obj)
     for quota in store.all(RESOURCEQUOTAS, namespace):
@@ -48,7 +48,7 @@ def check_quota(store: Store, resource: Resource, obj: KubeObject) -> None:
             raise forbidden(resource, name, why)
 
 
-def quota_used(store: Store, quota: KubeObject) -> dict[str, Fraction]:
+def quota_used(store: ObjectTable, quota: KubeObject) -> dict[str, Fraction]:
     """Give what the namespace uses of each thing the quota limits, in base units."""
     used: dict[str, Fraction] = {}
     for item in quota["spec"].get("hard") or {}:

@@ -4,6 +4,7 @@ Bounded: the oldest Events go when there are too many, as a real cluster forgets
 """
 
 from collections import OrderedDict
+from typing import Protocol
 
 from pytest_kubelb.lab.api.objects import Key, KubeObject, is_deleting, object_reference, timestamp
 from pytest_kubelb.lab.api.resources import EVENTS, NAMESPACES
@@ -12,8 +13,18 @@ from pytest_kubelb.lab.api.store import Store
 _MOST_EVENTS = 1000
 
 
+class Recorder(Protocol):
+    """What the controllers tell their Events to."""
+
+    def normal(self, component: str, about: KubeObject, reason: str, message: str) -> None:
+        """Tell of something that went as it should."""
+
+    def warning(self, component: str, about: KubeObject, reason: str, message: str) -> None:
+        """Tell of something that did not."""
+
+
 class EventRecorder:
-    """Writes Events for one store."""
+    """Writes Events into the store of this process."""
 
     def __init__(self, store: Store, *, most: int = _MOST_EVENTS) -> None:
         self._store = store
@@ -43,7 +54,7 @@ class EventRecorder:
         name = (
             f"{about['metadata']['name']}.{self._store.version:016x}"  # unique: no two writes share a version
         )
-        self._store.create(EVENTS, _event(namespace, name, component, about, kind, reason, message))
+        self._store.create(EVENTS, event_body(namespace, name, component, about, kind, reason, message))
         self._written[same] = (namespace, name)
         self._forget_oldest()
 
@@ -54,9 +65,10 @@ class EventRecorder:
                 self._store.remove(EVENTS, *key)
 
 
-def _event(
+def event_body(
     namespace: str, name: str, component: str, about: KubeObject, kind: str, reason: str, message: str
 ) -> KubeObject:
+    """Give the Event to be created: that `component` says `message` about an object, for the first time."""
     now = timestamp()
     metadata = about["metadata"]
     involved = {

@@ -10,13 +10,31 @@ from collections.abc import Callable
 
 from pytest_kubelb.lab.api.defaults import initial_status, with_defaults
 from pytest_kubelb.lab.api.deletion import DeleteOptions, delete_object
-from pytest_kubelb.lab.api.objects import KubeObject, is_deleting, with_metadata, with_spec
+from pytest_kubelb.lab.api.known_fields import with_known_fields
+from pytest_kubelb.lab.api.objects import (
+    KubeObject,
+    is_deleting,
+    merged_conditions,
+    with_metadata,
+    with_spec,
+)
+from pytest_kubelb.lab.api.pod_security import why_insecure
 from pytest_kubelb.lab.api.quotas import check_quota
-from pytest_kubelb.lab.api.resources import DEPLOYMENTS, NAMESPACES, NODES, SERVICES, Resource
+from pytest_kubelb.lab.api.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS, SERVICES, Resource
 from pytest_kubelb.lab.api.scale import with_scale
 from pytest_kubelb.lab.api.service_ips import ServiceIps
 from pytest_kubelb.lab.api.shapes import check_shape
-from pytest_kubelb.lab.api.status import ApiError, bad_request, conflict, forbidden, invalid
+from pytest_kubelb.lab.api.status import (
+    ApiError,
+    UndecodableError,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    invalid_kind,
+    invalid_patch,
+    invalid_value,
+)
 from pytest_kubelb.lab.api.store import Store
 from pytest_kubelb.lab.api.validation import creation_causes, update_causes
 
@@ -52,7 +70,7 @@ class Registry:
         self, resource: Resource, namespace: str, body: object, *, dry_run: bool = False
     ) -> KubeObject:
         """Create an object; raises ApiError 400, 403, 404 (namespace), 409 or 422."""
-        obj = self._placed(resource, namespace, check_shape(resource, body))
+        obj = self._placed(resource, namespace, with_known_fields(resource, check_shape(resource, body)))
         if obj["metadata"].get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         obj = with_metadata(obj, managedFields=None, selfLink=None, deletionGracePeriodSeconds=None)
@@ -62,6 +80,10 @@ class Registry:
         causes = creation_causes(resource, obj)
         if causes:
             raise invalid(resource, name, causes)
+        if resource == PODS:
+            why = why_insecure(self.store.get(NAMESPACES, "", namespace), obj)
+            if why is not None:
+                raise forbidden(resource, name, why)
         check_quota(self.store, resource, obj)
         if resource == SERVICES:
             obj = self._service_ips.allocated(obj)
@@ -71,7 +93,7 @@ class Registry:
         self, resource: Resource, namespace: str, name: str, body: object, *, dry_run: bool = False
     ) -> KubeObject:
         """Create the object that a PUT names and that is not there; raises what `create` does, 409 for a uid."""
-        obj = self._placed(resource, namespace, check_shape(resource, body))
+        obj = self._placed(resource, namespace, with_known_fields(resource, check_shape(resource, body)))
         metadata = obj["metadata"]
         if metadata.get("name") != name:
             given = metadata.get("name", "")
@@ -101,10 +123,16 @@ class Registry:
         if subresource == "scale":
             scaled = with_scale(stored, body if isinstance(body, dict) else {"kind": None})
             return self._replace(resource, stored, scaled, dry_run=dry_run)
-        obj = self._placed(resource, namespace, check_shape(resource, body))
+        obj = self._placed(resource, namespace, with_known_fields(resource, check_shape(resource, body)))
         if obj["metadata"].get("name") != name:
             given = obj["metadata"].get("name", "")
             raise bad_request(f"the name of the object ({given}) does not match the name on the URL ({name})")
+        if (
+            subresource == "finalize"
+            and is_deleting(stored)
+            and not (obj.get("spec") or {}).get("finalizers")
+        ):
+            return self.store.remove(resource, namespace, name)
         if subresource == "status":
             version = obj["metadata"].get("resourceVersion")
             obj = {**with_metadata(stored, resourceVersion=version), "status": obj.get("status") or {}}
@@ -127,9 +155,39 @@ class Registry:
         A version that the patch names must be the current one.
         """
         stored = self.store.get(resource, namespace, name)
-        return self.replace(
-            resource, namespace, name, change(view(stored)), subresource=subresource, dry_run=dry_run
+        changed = change(view(stored))
+        _check_same_uid(resource, stored, changed)
+        try:
+            return self.replace(resource, namespace, name, changed, subresource=subresource, dry_run=dry_run)
+        except UndecodableError as error:
+            raise invalid_patch(changed, error) from error
+
+    def read(self, resource: Resource, namespace: str, name: str) -> KubeObject:
+        """Give a stored object; raises 404."""
+        return self.store.get(resource, namespace, name)
+
+    def update(self, resource: Resource, obj: KubeObject) -> KubeObject:
+        """Write a changed copy of a stored object; for the controllers, who change what needs no checking."""
+        return self.store.update(resource, obj)
+
+    def bind(self, pod: KubeObject, node: str) -> KubeObject:
+        """Give the pod to a node; raises 404, 409 when it has changed since or has a node."""
+        if pod["spec"].get("nodeName"):
+            raise conflict(
+                PODS,
+                pod["metadata"]["name"],
+                f"pod {pod['metadata']['name']} is already assigned to node {pod['spec']['nodeName']!r}",
+            )
+        status = pod.get("status", {})
+        scheduled = {"type": "PodScheduled", "status": "True"}
+        conditions = merged_conditions(status.get("conditions") or (), [scheduled])
+        return self.store.update(
+            PODS, {**with_spec(pod, nodeName=node), "status": {**status, "conditions": conditions}}
         )
+
+    def finalize(self, namespace: str) -> None:
+        """Let a Namespace go that is being deleted and is empty; raises 404."""
+        self.store.remove(NAMESPACES, "", namespace)
 
     def delete(
         self, resource: Resource, namespace: str, name: str, options: DeleteOptions
@@ -153,7 +211,6 @@ class Registry:
         if obj["metadata"].get("namespace", namespace) != namespace:
             raise bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
-                f" ({obj['metadata']['namespace']} instead of {namespace})"
             )
         return with_metadata(obj, namespace=namespace)
 
@@ -199,6 +256,9 @@ class Registry:
         if resource == SERVICES:
             obj = _with_kept_address(obj, stored)
         obj = with_defaults(resource, obj)
+        if not resource.unconditional_update and obj["metadata"].get("resourceVersion") in (None, "", "0"):
+            cause = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+            raise invalid_kind(resource.plural, resource.group, stored["metadata"]["name"], [cause])
         causes = update_causes(resource, obj, stored)
         if causes:
             raise invalid(resource, stored["metadata"]["name"], causes)
@@ -210,6 +270,14 @@ class Registry:
         if is_deleting(updated) and not waits and not dry_run:
             self.store.remove(resource, updated["metadata"].get("namespace", ""), updated["metadata"]["name"])
         return updated
+
+
+def _check_same_uid(resource: Resource, stored: KubeObject, changed: object) -> None:
+    metadata = changed.get("metadata") if isinstance(changed, dict) else None
+    uid = metadata.get("uid") if isinstance(metadata, dict) else None
+    if uid and uid != stored["metadata"]["uid"]:
+        cause = invalid_value("metadata.uid", uid, "field is immutable")
+        raise invalid(resource, stored["metadata"]["name"], [cause, cause])
 
 
 def _with_kept_address(service: KubeObject, stored: KubeObject) -> KubeObject:

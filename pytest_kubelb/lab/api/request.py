@@ -5,7 +5,14 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from pytest_kubelb.lab.api.resources import NAMESPACES, SUBRESOURCE_VERBS, Resource, find_resource
-from pytest_kubelb.lab.api.status import bad_request, method_not_allowed, no_such_resource
+from pytest_kubelb.lab.api.status import (
+    ApiError,
+    bad_request,
+    invalid_options,
+    method_not_allowed,
+    no_such_resource,
+    unsupported_value,
+)
 
 _NAMED_VERBS = {"GET": "get", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 _COLLECTION_VERBS = {"GET": "list", "POST": "create", "DELETE": "deletecollection"}
@@ -35,22 +42,26 @@ class ApiRequest:
         if not text:
             return None
         if not (text.isascii() and text.isdecimal()):
-            raise bad_request(f'invalid {name} {text!r}: strconv.ParseInt: parsing "{text}": invalid syntax')
+            raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
         return int(text)
 
     def version(self) -> int | None:
-        """Give the resourceVersion of the query; None when it is absent. Raises 400 when it is no version."""
+        """Give the resourceVersion of the query; None when it is absent. Raises 400, or 500, when it is no version."""
         text = self.query.get("resourceVersion", "")
         if text and not (text.isascii() and text.isdecimal()):
-            raise bad_request(f'Invalid value: "{text}": resourceVersion: strconv.ParseUint: invalid syntax')
+            why = f'Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+            if self.verb == "watch":  # the real server does not count this as a mistake of the client
+                raise ApiError(500, "", f"resourceVersion: {why}")
+            raise bad_request(f"invalid resource version: resourceVersion: {why}")
         return int(text) if text else None
 
     @property
     def dry_run(self) -> bool:
-        """Whether the server is asked to check only; raises 400 for another value than All."""
+        """Whether the server is asked to check only; raises 422 for another value than All."""
         value = self.query.get("dryRun", "")
         if value not in ("", "All"):
-            raise bad_request(f'dryRun: Unsupported value: "{value}": supported values: "All"')
+            kind = f"{self.verb.capitalize()}Options"
+            raise invalid_options(kind, [unsupported_value("dryRun", [value], ["All"])])
         return value == "All"
 
 

@@ -37,7 +37,7 @@ class Resource:
     created_by_update: bool = False
     """Whether PUT makes an object that is not there."""
     name_rule: str = "subdomain"
-    """What a name must be: an RFC 1123 `subdomain`, an RFC 1123 `label`, or an RFC 1035 label (`service`)."""
+    """What a name must be: an RFC 1123 `subdomain` or an RFC 1123 `label`."""
 
     @property
     def api_version(self) -> str:
@@ -71,7 +71,7 @@ PODS = Resource(
     "v1",
     "pods",
     "Pod",
-    subresources=("status", "eviction"),
+    subresources=("status", "eviction", "binding"),
     short_names=("po",),
     has_generation=True,
     returns_deleted=True,
@@ -84,7 +84,7 @@ SERVICES = Resource(
     subresources=("status",),
     short_names=("svc",),
     returns_deleted=True,
-    name_rule="service",
+    name_rule="label",
 )
 CONFIGMAPS = Resource("", "v1", "configmaps", "ConfigMap", short_names=("cm",))
 EVENTS = Resource("", "v1", "events", "Event", short_names=("ev",))
@@ -132,6 +132,9 @@ ENDPOINTSLICES = Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointS
 LEASES = Resource(
     "coordination.k8s.io", "v1", "leases", "Lease", unconditional_update=False, created_by_update=True
 )
+SERVICECIDRS = Resource(
+    "networking.k8s.io", "v1", "servicecidrs", "ServiceCIDR", namespaced=False, subresources=("status",)
+)
 SELF_SUBJECT_ACCESS_REVIEWS = Resource(
     "authorization.k8s.io",
     "v1",
@@ -156,6 +159,7 @@ RESOURCES: tuple[Resource, ...] = (
     DAEMONSETS,
     ENDPOINTSLICES,
     LEASES,
+    SERVICECIDRS,
     SELF_SUBJECT_ACCESS_REVIEWS,
 )
 
@@ -163,6 +167,7 @@ SUBRESOURCE_VERBS: dict[str, tuple[str, ...]] = {
     "status": ("get", "patch", "update"),
     "scale": ("get", "patch", "update"),
     "eviction": ("create",),
+    "binding": ("create",),
     "finalize": ("update",),
 }
 

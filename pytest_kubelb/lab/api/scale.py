@@ -1,9 +1,10 @@
 """The scale subresource: a Deployment or ReplicaSet seen as an autoscaling/v1 Scale. Pure."""
 
+from pytest_kubelb.lab.api.go_types import found_of
 from pytest_kubelb.lab.api.objects import KubeObject, with_spec
 from pytest_kubelb.lab.api.resources import Resource
 from pytest_kubelb.lab.api.selectors import selector_text
-from pytest_kubelb.lab.api.status import bad_request, invalid, invalid_value
+from pytest_kubelb.lab.api.status import UndecodableError, bad_request, invalid, invalid_value
 
 SCALE = Resource("autoscaling", "v1", "scales", "Scale")
 
@@ -37,9 +38,10 @@ def with_scale(obj: KubeObject, scale: KubeObject) -> KubeObject:
     replicas = (scale.get("spec") or {}).get("replicas", 0)
     name = obj["metadata"]["name"]
     if isinstance(replicas, bool) or not isinstance(replicas, int):
-        raise bad_request(
-            'Scale in version "v1" cannot be handled as a Scale: json: cannot unmarshal '
-            f"{type(replicas).__name__} into Go struct field ScaleSpec.spec.replicas of type int32"
+        found = found_of(replicas, number_wanted=True)
+        raise UndecodableError(
+            'Scale in version "v1" cannot be handled as a Scale',
+            f"json: cannot unmarshal {found} into Go struct field ScaleSpec.spec.replicas of type int32",
         )
     if replicas < 0:
         raise invalid(

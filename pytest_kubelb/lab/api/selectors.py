@@ -21,6 +21,25 @@ _TOKEN = re.compile(r"\s*(?:(==|!=|[=,()!<>])|([^\s=,()!<>]+))")
 _NAME = r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
 _KEY = re.compile(rf"(?:[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*/)?{_NAME}")
 _VALUE = re.compile(rf"(?:{_NAME})?")
+_PUNCTUATION = re.compile(r"==|!=|[=,()!<>]|")
+_LONGEST = 63
+
+_ALPHANUMERIC = (
+    "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
+)
+_KEY_EXAMPLE = (
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
+NAME_PART_RULE = f"name part must consist of {_ALPHANUMERIC} {_KEY_EXAMPLE}"
+LABEL_KEY_RULE = (
+    f"a valid label key must consist of {_ALPHANUMERIC} {_KEY_EXAMPLE} with an optional DNS subdomain prefix "
+    "and '/' (e.g. 'example.com/MyName')"
+)
+LABEL_VALUE_RULE = (
+    f"a valid label must be an empty string or consist of {_ALPHANUMERIC} (e.g. 'MyValue',  or 'my_value',  "
+    "or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+)
 
 
 @dataclass(frozen=True)
@@ -94,13 +113,17 @@ class _LabelParser:
 
     def parse(self) -> Selector:
         requirements: list[Requirement] = []
+        if self._peek() == ",":
+            raise bad_request("found ',', expected: !, identifier, or 'end of string'")
         while self._peek() is not None:
             requirements.append(self._requirement())
             if self._peek() is None:
                 break
-            self._expect(",")
+            found = self._next()
+            if found != ",":
+                raise bad_request(f"found '{found}', expected: ',' or 'end of string'")
             if self._peek() is None:
-                self._fail("found the end after a comma, expected: a label's key")
+                raise bad_request("found '', expected: identifier after ','")
         return tuple(requirements)
 
     def _split(self, text: str) -> list[str]:
@@ -118,19 +141,13 @@ class _LabelParser:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
 
     def _next(self) -> str:
+        """Give the next token; at the end the empty text, as the real lexer does."""
         token = self._peek()
-        if token is None:
-            self._fail("found the end of the text")
         self._at += 1
-        return str(token)
-
-    def _expect(self, token: str) -> None:
-        found = self._next()
-        if found != token:
-            self._fail(f"found '{found}', expected: '{token}'")
+        return token or ""
 
     def _fail(self, why: str) -> None:
-        raise bad_request(f"unable to parse requirement: {why} (in the label selector {self._text!r})")
+        raise bad_request(f"unable to parse requirement: {why}")
 
     def _requirement(self) -> Requirement:
         if self._peek() == "!":
@@ -141,43 +158,54 @@ class _LabelParser:
             return Requirement(key, "exists")
         self._next()
         if operator in ("=", "=="):
-            return Requirement(key, "in", frozenset({self._value()}))
+            return Requirement(key, "in", frozenset({self._value(key)}))
         if operator == "!=":
-            return Requirement(key, "notin", frozenset({self._value()}))
+            return Requirement(key, "notin", frozenset({self._value(key)}))
         if operator in ("in", "notin"):
-            return Requirement(key, "in" if operator == "in" else "notin", self._values())
+            return Requirement(key, "in" if operator == "in" else "notin", self._values(key))
         if operator in (">", "<"):
             return Requirement(key, "gt" if operator == ">" else "lt", frozenset({self._number()}))
-        self._fail(f"found '{operator}', expected: in, notin, =, ==, !=, >, <")
+        self._fail(f"found '{operator}', expected: in, notin, =, ==, !=, gt, lt")
         raise AssertionError  # _fail raises
 
     def _key(self) -> str:
         key = self._next()
+        if _PUNCTUATION.fullmatch(key):
+            self._fail(f"found '{key}', expected: identifier")
         if not is_label_key(key):
-            self._fail(f"found '{key}', expected: a label's key")
+            why = LABEL_KEY_RULE if key.count("/") > 1 else NAME_PART_RULE
+            self._fail(f'<nil>: Invalid value: "{key}": {why}')
         return key
 
-    def _value(self) -> str:
+    def _value(self, key: str) -> str:
         if self._peek() in (None, ","):
             return ""
         value = self._next()
-        if not is_label_value(value):
-            self._fail(f"found '{value}', expected: a label's value")
+        if _PUNCTUATION.fullmatch(value):
+            self._fail(f"found '{value}', expected: identifier")
+        self._check_value(key, value)
         return value
+
+    def _check_value(self, key: str, value: str, position: int = 0) -> None:
+        if not is_label_value(value):
+            why = "must be no more than 63 bytes" if len(value) > _LONGEST else LABEL_VALUE_RULE
+            self._fail(f'values[{position}][{key}]: Invalid value: "{value}": {why}')
 
     def _number(self) -> str:
         value = self._next()
         if re.fullmatch(r"-?[0-9]+", value, re.ASCII) is None:
-            self._fail(f"found '{value}', expected: an integer")
+            why = "for 'Gt', 'Lt' operators, the value must be an integer"
+            self._fail(f'values[0]: Invalid value: "{value}": {why}')
         return value
 
-    def _values(self) -> frozenset[str]:
-        self._expect("(")
+    def _values(self, key: str) -> frozenset[str]:
+        found = self._next()
+        if found != "(":
+            self._fail(f"found '{found}' expected: '('")
         values: set[str] = set()
         while True:
             value = "" if self._peek() in (",", ")") else self._next()
-            if not is_label_value(value):
-                self._fail(f"found '{value}', expected: a label's value")
+            self._check_value(key, value, len(values))
             values.add(value)
             separator = self._next()
             if separator == ")":
@@ -273,15 +301,14 @@ def parse_field_selector(resource: Resource, text: str) -> FieldSelector:
     for term in filter(None, text.split(",")):
         match = re.fullmatch(r"([^=!]+)(==|!=|=)([^=!]*)", term)
         if match is None:
-            raise bad_request(f'invalid selector: "{text}"; can\'t understand "{term}"')
+            raise bad_request(f"invalid selector: '{text}'; can't understand '{term}'")
         field, operator, value = match.groups()
         supported = field == "metadata.name" or (field == "metadata.namespace" and resource.namespaced)
         if not supported and field not in _FIELDS.get(resource.plural, ()):
-            raise bad_request(
-                f'Unable to find "{resource.api_version}, Resource={resource.plural}" '
-                f'that match label selector "", '
-                f'field selector "{text}": field label not supported: {field}'
-            )
+            if resource.plural in _FIELDS and resource.plural != "replicasets":
+                raise bad_request(f"field label not supported: {field}")
+            known = '"metadata.name", "metadata.namespace"'
+            raise bad_request(f'"{field}" is not a known field selector: only {known}')
         terms.append((field, operator != "!=", value))
     return tuple(terms)
 

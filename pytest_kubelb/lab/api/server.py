@@ -17,6 +17,7 @@ from aiohttp import web
 from pytest_kubelb.lab.api.access import Authorize, access_review, authenticated_user, check_access
 from pytest_kubelb.lab.api.deletion import parse_delete_options
 from pytest_kubelb.lab.api.discovery import discovery_document, version_info
+from pytest_kubelb.lab.api.known_fields import check_validation
 from pytest_kubelb.lab.api.listing import Lister
 from pytest_kubelb.lab.api.objects import KubeObject, key_of
 from pytest_kubelb.lab.api.patches import patch_for
@@ -24,12 +25,25 @@ from pytest_kubelb.lab.api.registry import Registry
 from pytest_kubelb.lab.api.request import ApiRequest, parse_request
 from pytest_kubelb.lab.api.resources import SELF_SUBJECT_ACCESS_REVIEWS
 from pytest_kubelb.lab.api.scale import scale_of
-from pytest_kubelb.lab.api.status import ApiError, bad_request, success
+from pytest_kubelb.lab.api.status import (
+    ApiError,
+    UndecodableError,
+    bad_request,
+    invalid_patch,
+    success,
+)
 from pytest_kubelb.lab.api.watching import Watch
 
 _HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 _LAST_WORDS_S = 1.0  # for watches to end as they should
 _TICKS_TO_CLOSE = 3  # of the loop: TLS, then TCP, then the socket
+_CREATED: KubeObject = {
+    "kind": "Status",
+    "apiVersion": "v1",
+    "metadata": {},
+    "status": "Success",
+    "code": 201,
+}
 _LARGEST_BODY = 3 * 1024 * 1024  # bytes, as etcd and the real server limit it
 
 
@@ -108,6 +122,8 @@ class ApiServer:
             obj = store.get(*place)
             return _json(scale_of(obj) if asked.subresource == "scale" else obj)
         body = await _body(request)
+        if asked.verb in ("create", "update") and not asked.subresource:
+            check_validation(asked.resource, asked.query, body, verb=asked.verb)
         if asked.verb == "create":
             return self._create(asked, body, user)
         if asked.verb == "update":
@@ -136,10 +152,18 @@ class ApiServer:
             options = body.get("deleteOptions") if isinstance(body, dict) else None
             parsed = parse_delete_options(options, dict(asked.query))
             self._registry.delete(asked.resource, asked.namespace, asked.name, parsed)
-            return _json(
-                {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}, 201
-            )
+            return _json(_CREATED, 201)
+        if asked.subresource == "binding":
+            return self._bind(asked, body)
         return _json(self._registry.create(asked.resource, asked.namespace, body, dry_run=asked.dry_run), 201)
+
+    def _bind(self, asked: ApiRequest, body: object) -> web.Response:
+        target = body.get("target") if isinstance(body, dict) else None
+        node = target.get("name") if isinstance(target, dict) else None
+        if not isinstance(node, str) or not node:
+            raise bad_request("target.name: Required value")
+        self._registry.bind(self._registry.store.get(asked.resource, asked.namespace, asked.name), node)
+        return _json(_CREATED, 201)
 
     def _patch(self, content_type: str, asked: ApiRequest, body: object) -> web.Response:
         apply = patch_for(content_type)
@@ -148,7 +172,7 @@ class ApiServer:
             asked.resource,
             asked.namespace,
             asked.name,
-            lambda view: apply(view, body),
+            lambda view: _checked(asked, apply(view, body)),
             subresource=asked.subresource,
             view=scale_of if scale else lambda obj: obj,
             dry_run=asked.dry_run,
@@ -173,6 +197,16 @@ class ApiServer:
             del self._watches[watch]
             ended.set_result(None)
         return response
+
+
+def _checked(asked: ApiRequest, patched: object) -> object:
+    """Give what a patch made of an object; raises 422 when it has fields that it was asked not to have."""
+    if not asked.subresource:
+        try:
+            check_validation(asked.resource, asked.query, patched, verb=asked.verb)
+        except UndecodableError as error:
+            raise invalid_patch(patched, error) from error
+    return patched
 
 
 def _json(body: KubeObject, code: int = 200) -> web.Response:

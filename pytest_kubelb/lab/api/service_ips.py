@@ -8,16 +8,16 @@ which leaves the lower one to those that are asked for
 
 from ipaddress import IPv4Address, IPv4Network
 
+from pytest_kubelb.lab.api.object_table import ObjectTable
 from pytest_kubelb.lab.api.objects import KubeObject, with_spec
 from pytest_kubelb.lab.api.resources import SERVICES
 from pytest_kubelb.lab.api.status import ApiError, invalid, invalid_value
-from pytest_kubelb.lab.api.store import Store
 
 
 class ServiceIps:
     """The allocator of one service range."""
 
-    def __init__(self, store: Store, service_cidr: str) -> None:
+    def __init__(self, store: ObjectTable, service_cidr: str) -> None:
         self._store = store
         self._network = IPv4Network(service_cidr)
 
@@ -49,10 +49,7 @@ class ServiceIps:
             raise invalid(SERVICES, service["metadata"]["name"], [cause]) from None
         why = None
         if not inside:
-            why = (
-                f"the provided IP ({wanted}) is not in the valid range. "
-                f"The range of valid IPs is {self._network}"
-            )
+            why = "the provided network does not match the current range"
         elif wanted in taken:
             why = "provided IP is already allocated"
         if why is not None:

@@ -9,7 +9,9 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+from pytest_kubelb.lab.api.go_types import found_of, integer_of, struct_of
 from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.quantities import parse_quantity
 from pytest_kubelb.lab.api.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
@@ -17,9 +19,10 @@ from pytest_kubelb.lab.api.resources import (
     PODS,
     REPLICASETS,
     RESOURCEQUOTAS,
+    RESOURCES,
     Resource,
 )
-from pytest_kubelb.lab.api.status import ApiError, bad_request
+from pytest_kubelb.lab.api.status import ApiError, UndecodableError, bad_request
 
 STRING, INT, BOOL, INT_OR_STRING, QUANTITY, MICRO_TIME = (
     "string",
@@ -39,6 +42,8 @@ _SCALARS: dict[str, tuple[type, ...]] = {
 }
 _MICRO_LAYOUT = "2006-01-02T15:04:05.000000Z07:00"
 _MICRO_PATTERN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)", re.ASCII)
+_AFTER_SECONDS = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", re.ASCII)
+_QUANTITY_RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
 _EVERY = "*"
 """As the only key of a shape: a map whose values all have one type."""
 
@@ -86,6 +91,7 @@ _SPREAD: Shape = {
 }
 _POD_SPEC: Shape = {
     "nodeName": STRING,
+    "schedulingGates": [{"name": STRING}],
     "nodeSelector": _STRINGS,
     "hostNetwork": BOOL,
     "hostname": STRING,
@@ -177,39 +183,87 @@ def check_shape(resource: Resource, obj: object) -> KubeObject:
             f"the body of the request is not a {resource.kind}: json: cannot unmarshal it into an object"
         )
     kind, version = obj.get("kind") or resource.kind, obj.get("apiVersion") or resource.api_version
-    title = f'{kind} in version "{version}" cannot be handled as a {resource.kind}'
+    title = f'{kind} in version "{str(version).rpartition("/")[2]}" cannot be handled as a {resource.kind}'
     if (kind, version) != (resource.kind, resource.api_version):
-        raise bad_request(f'{title} in version "{resource.api_version}"')
+        raise UndecodableError(title, _why_another_kind(kind, version, resource))
     shape = _EVERY_KIND | ({"spec": {}} | _BY_PLURAL.get(resource.plural, {}))
-    for field, inner in shape.items():
-        _check(title, kind, field, obj.get(field), inner)
+    _Decoder(title, resource.kind).check((), obj, shape)
     clean = {field: _without_nulls(obj[field]) for field in ("metadata", "spec") if field in obj}
     return {**obj, "kind": kind, "apiVersion": version, "metadata": {}} | {
         f: v for f, v in clean.items() if v is not None
     }
 
 
-def _check(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
-    if value is None:
-        return
-    if isinstance(shape, str):
+def _why_another_kind(kind: object, version: object, resource: Resource) -> str:
+    if any((kind, version) == (other.kind, other.api_version) for other in RESOURCES):
+        given, wanted = str(version).rpartition("/"), resource.group.partition(".")[0] or "core"
+        return f"converting ({given[2]}.{kind}) to ({wanted}.{resource.kind}): unknown conversion"
+    scheme = 'scheme "pkg/api/legacyscheme/scheme.go:30"'
+    return f'no kind "{kind}" is registered for version "{version}" in {scheme}'
+
+
+class _Decoder:
+    """Walks one object along its shape; what does not fit is a 400 that begins with `title`."""
+
+    def __init__(self, title: str, kind: str) -> None:
+        self._title = title
+        self._kind = kind
+
+    def check(self, way: tuple[str, ...], value: Any, shape: Shape) -> None:
+        """Check what is at `way`, the names of the fields that lead there."""
+        if value is None:
+            return
+        if isinstance(shape, str):
+            self._check_scalar(way, value, shape)
+        elif isinstance(shape, list):
+            self._check_list(way, value, shape)
+        elif not isinstance(value, dict):
+            raise self._undecodable(way, value, _type_of(self._kind, way, shape))
+        elif _EVERY in shape:
+            for inner in value.values():
+                self.check(way, inner, shape[_EVERY])
+        else:
+            for name, inner in shape.items():
+                self.check((*way, name), value.get(name), inner)
+
+    def _check_list(self, way: tuple[str, ...], value: Any, shape: list[Any]) -> None:
+        if not isinstance(value, list):
+            raise self._undecodable(way, value, _type_of(self._kind, way, shape))
+        for item in value:
+            if item is None:
+                raise self._undecodable(way, item, _type_of(self._kind, way, shape[0]))
+            self.check(way, item, shape[0])
+
+    def _check_scalar(self, way: tuple[str, ...], value: Any, shape: str) -> None:
         # To Python, but not to Go, true is a number.
         if not isinstance(value, _SCALARS[shape]) or (isinstance(value, bool) and shape != BOOL):
-            raise _undecodable(title, kind, path, value, shape)
+            raise self._undecodable(way, value, _type_of(self._kind, way, shape))
+        if shape == INT and value not in integer_of(way[-1])[1]:
+            raise self._undecodable(way, value, integer_of(way[-1])[0])
         if shape == MICRO_TIME:
-            _check_micro_time(title, str(value))
-        return
+            _check_micro_time(self._title, str(value))
+        if shape == QUANTITY and parse_quantity(value) is None:
+            raise UndecodableError(self._title, _QUANTITY_RULE)
+
+    def _undecodable(self, way: tuple[str, ...], value: object, wanted: str) -> ApiError:
+        field = ".".join((struct_of(self._kind, way[:-1]), *way))
+        found = found_of(value, number_wanted=wanted.startswith("int"))
+        return UndecodableError(
+            self._title, f"json: cannot unmarshal {found} into Go struct field {field} of type {wanted}"
+        )
+
+
+def _type_of(kind: str, way: tuple[str, ...], shape: Shape) -> str:
+    """Give the Go type of a field, as encoding/json writes it."""
+    if shape in (INT, INT_OR_STRING):
+        return integer_of(way[-1])[0]
+    if isinstance(shape, str):
+        return shape
     if isinstance(shape, list):
-        if not isinstance(value, list):
-            raise _undecodable(title, kind, path, value, "list")
-        for index, item in enumerate(value):
-            _check_item(title, kind, f"{path}[{index}]", item, shape[0])
-        return
-    if not isinstance(value, dict):
-        raise _undecodable(title, kind, path, value, "object")
-    fields: dict[str, Any] = dict.fromkeys(value, shape[_EVERY]) if _EVERY in shape else shape
-    for name, inner in fields.items():
-        _check(title, kind, f"{path}.{name}", value.get(name), inner)
+        return f"[]{_type_of(kind, way, shape[0])}"
+    if _EVERY in shape:
+        return "v1.ResourceList" if shape[_EVERY] == QUANTITY else f"map[string]{shape[_EVERY]}"
+    return f"v1.{struct_of(kind, way)}"
 
 
 def _check_micro_time(title: str, value: str) -> None:
@@ -219,29 +273,16 @@ def _check_micro_time(title: str, value: str) -> None:
     except (ValueError, OverflowError):
         fits = None
     if not fits:
-        raise bad_request(f'{title}: parsing time "{value}" as "{_MICRO_LAYOUT}": cannot parse it')
+        rest = _AFTER_SECONDS.sub("", value)
+        raise UndecodableError(
+            title, f'parsing time "{value}" as "{_MICRO_LAYOUT}": cannot parse "{rest}" as ".000000"'
+        )
 
 
 def micro_time_in_utc(value: str) -> str:
     """Give a MicroTime as the server writes it."""
     utc = datetime.fromisoformat(value).astimezone(UTC).replace(tzinfo=None)
     return utc.isoformat(timespec="microseconds") + "Z"
-
-
-def _check_item(title: str, kind: str, path: str, value: Any, shape: Shape) -> None:
-    if value is None:
-        raise _undecodable(title, kind, path, value, "item")
-    _check(title, kind, path, value, shape)
-
-
-def _undecodable(title: str, kind: str, path: str, value: object, wanted: str) -> ApiError:
-    found = {"str": "string", "dict": "object", "list": "array", "NoneType": "null"}.get(
-        type(value).__name__, "number"
-    )
-    found = "bool" if isinstance(value, bool) else found
-    return bad_request(
-        f"{title}: json: cannot unmarshal {found} into Go struct field {kind}.{path} of type {wanted}"
-    )
 
 
 def _without_nulls(value: Any) -> Any:

@@ -41,6 +41,14 @@ class ApiError(Exception):
         return {**body, "code": self.code}
 
 
+class UndecodableError(ApiError):
+    """400: the JSON cannot become an object of its kind; `why` alone is what a patch is told."""
+
+    def __init__(self, title: str, why: str) -> None:
+        super().__init__(400, "BadRequest", f"{title}: {why}")
+        self.why = why
+
+
 @dataclass(frozen=True)
 class Cause:
     """One thing that is wrong with one field of an object."""
@@ -50,8 +58,8 @@ class Cause:
     message: str
 
 
-def _details(resource: "Resource", name: str, kind: str | None = None) -> KubeObject:
-    details = {"name": name, "group": resource.group, "kind": kind or resource.plural}
+def _details(resource: "Resource", name: str) -> KubeObject:
+    details = {"name": name, "group": resource.group, "kind": resource.plural}
     return {field: value for field, value in details.items() if value}
 
 
@@ -79,6 +87,14 @@ def conflict(resource: "Resource", name: str, why: str | None = None) -> ApiErro
     return ApiError(409, "Conflict", message, _details(resource, name))
 
 
+def precondition_failed(resource: "Resource", name: str, why: str) -> ApiError:
+    """409: a DELETE names another object or version; the server writes the kind where others have the plural."""
+    details = {"name": name, "group": resource.group, "kind": resource.kind}
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    message = f'Operation cannot be fulfilled on {kind} "{name}": {why}'
+    return ApiError(409, "Conflict", message, {field: value for field, value in details.items() if value})
+
+
 def forbidden(resource: "Resource", name: str, why: str) -> ApiError:
     """403: this object may not be written or read, by policy or for want of a permission."""
     subject = f'{resource.qualified} "{name}"' if name else resource.qualified
@@ -87,12 +103,30 @@ def forbidden(resource: "Resource", name: str, why: str) -> ApiError:
 
 def invalid(resource: "Resource", name: str, causes: Sequence[Cause]) -> ApiError:
     """422: the object breaks the rules of its kind, each broken one a cause."""
-    texts = [f"{cause.field}: {cause.message}" for cause in causes]
+    return invalid_kind(resource.kind, resource.group, name, causes)
+
+
+def invalid_options(kind: str, causes: Sequence[Cause]) -> ApiError:
+    """422: the options of a request (ListOptions, DeleteOptions …) break their rules."""
+    return invalid_kind(kind, "meta.k8s.io", "", causes)
+
+
+def invalid_patch(patched: object, error: UndecodableError) -> ApiError:
+    """422: what a patch made of an object cannot become one."""
+    made = json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
+    return invalid_kind("", "", "", [invalid_value("patch", made, error.why)])
+
+
+def invalid_kind(kind: str, group: str, name: str, causes: Sequence[Cause]) -> ApiError:
+    """422 for what is no resource of its own; kind and group may be empty, as the real server leaves them."""
+    # A cause that is there twice is said once, as ErrorList.ToAggregate does.
+    texts = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     listed = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
-    details = _details(resource, name, resource.kind)
+    fields = {"name": name, "group": group, "kind": kind}
+    details: KubeObject = {field: value for field, value in fields.items() if value}
     details["causes"] = [{"reason": c.reason, "message": c.message, "field": c.field} for c in causes]
-    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {listed}', details)
+    title = f"{kind}.{group}" if group else kind
+    return ApiError(422, "Invalid", f'{title} "{name}" is invalid: {listed}', details)
 
 
 def bad_request(message: str) -> ApiError:
@@ -117,8 +151,16 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
+def _as_go_orders(value: object) -> object:
+    """Give maps of texts, labels for one, in the order of their keys; structs keep that of their fields."""
+    if isinstance(value, dict):
+        ordered = {name: _as_go_orders(item) for name, item in value.items()}
+        return dict(sorted(ordered.items())) if all(isinstance(v, str) for v in value.values()) else ordered
+    return [_as_go_orders(item) for item in value] if isinstance(value, list) else value
+
+
 def _shown(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=str)
+    return json.dumps(_as_go_orders(value), separators=(",", ":"), ensure_ascii=False, default=str)
 
 
 def invalid_value(field: str, value: object, why: str) -> Cause:
@@ -142,6 +184,11 @@ def unsupported_value(field: str, value: object, supported: Sequence[str]) -> Ca
 def duplicate_value(field: str, value: object) -> Cause:
     """Give a field whose value must be unique and is not."""
     return Cause("FieldValueDuplicate", field, f"Duplicate value: {_shown(value)}")
+
+
+def not_found_value(field: str, value: object) -> Cause:
+    """Give a field that names something that is not there."""
+    return Cause("FieldValueNotFound", field, f"Not found: {_shown(value)}")
 
 
 def forbidden_value(field: str, why: str) -> Cause:

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.pod_security import level_causes
 from pytest_kubelb.lab.api.quantities import parse_quantity
 from pytest_kubelb.lab.api.resources import (
     DAEMONSETS,
     DEPLOYMENTS,
     LEASES,
+    NAMESPACES,
     PODS,
     REPLICASETS,
     RESOURCEQUOTAS,
@@ -37,7 +39,6 @@ from pytest_kubelb.lab.api.validation_pods import (
 from pytest_kubelb.lab.api.validation_workloads import workload_causes
 
 _SUBDOMAIN = rf"{DNS_LABEL}(\.{DNS_LABEL})*"
-_SERVICE = r"[a-z]([-a-z0-9]*[a-z0-9])?"
 
 _NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
     "label": (re.compile(DNS_LABEL), 63, DNS_LABEL_RULE),
@@ -48,16 +49,10 @@ _NAME_RULES: dict[str, tuple[re.Pattern[str], int, str]] = {
         "and must start and end with an alphanumeric character "
         f"(e.g. 'example.com', regex used for validation is '{_SUBDOMAIN}')",
     ),
-    "service": (
-        re.compile(_SERVICE),
-        63,
-        "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
-        "alphabetic character, and end with an alphanumeric character "
-        f"(e.g. 'my-name',  or 'abc-123', regex used for validation is '{_SERVICE}')",
-    ),
 }
 
-SERVICE_TYPES = ("ClusterIP", "ExternalName")
+SERVICE_TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
+_SERVED_TYPES = SERVICE_TYPES[:2]
 """NodePort and LoadBalancer are refused rather than accepted and ignored.
 
 Nothing in the lab would serve them.
@@ -72,8 +67,6 @@ def creation_causes(resource: Resource, obj: KubeObject) -> list[Cause]:
 def update_causes(resource: Resource, new: KubeObject, old: KubeObject) -> list[Cause]:
     """Everything that is wrong with an object as the replacement of another one."""
     causes = list(_object_causes(resource, new))
-    if not resource.unconditional_update and new["metadata"].get("resourceVersion") in (None, "", "0"):
-        causes.append(invalid_value("metadata.resourceVersion", 0, "must be specified for an update"))
     new_spec, old_spec = new.get("spec") or {}, old.get("spec") or {}
     if resource in (DEPLOYMENTS, REPLICASETS, DAEMONSETS) and new_spec.get("selector") != old_spec.get(
         "selector"
@@ -106,7 +99,9 @@ def _name_causes(resource: Resource, name: Any) -> Iterator[Cause]:
 def _object_causes(resource: Resource, obj: KubeObject) -> Iterator[Cause]:
     yield from _metadata_causes(obj["metadata"])
     spec = obj.get("spec") or {}
-    if resource == PODS:
+    if resource == NAMESPACES:
+        yield from level_causes(obj)
+    elif resource == PODS:
         yield from pod_spec_causes(spec, "spec")
     elif resource in (DEPLOYMENTS, REPLICASETS, DAEMONSETS):
         yield from workload_causes(resource, spec)
@@ -145,6 +140,8 @@ def _quota_causes(spec: KubeObject) -> Iterator[Cause]:
 def _service_causes(spec: KubeObject) -> Iterator[Cause]:
     if spec.get("type") not in SERVICE_TYPES:
         yield unsupported_value("spec.type", spec.get("type"), SERVICE_TYPES)
+    elif spec["type"] not in _SERVED_TYPES:
+        yield forbidden_value("spec.type", f"nothing in the lab serves {spec['type']}")
     yield from label_causes(spec.get("selector") or {}, "spec.selector")
     ports = spec.get("ports") or ()
     headless = spec.get("clusterIP") == "None"

@@ -9,13 +9,19 @@ from typing import Any
 
 from pytest_kubelb.lab.api.objects import KubeObject
 from pytest_kubelb.lab.api.quantities import parse_quantity
-from pytest_kubelb.lab.api.selectors import EXPRESSION_OPERATORS, is_label_key, is_label_value
+from pytest_kubelb.lab.api.selectors import (
+    EXPRESSION_OPERATORS,
+    LABEL_VALUE_RULE,
+    NAME_PART_RULE,
+    is_label_key,
+    is_label_value,
+)
 from pytest_kubelb.lab.api.status import (
     Cause,
-    bad_request,
     duplicate_value,
     forbidden_value,
     invalid_value,
+    not_found_value,
     required_value,
     unsupported_value,
 )
@@ -27,18 +33,13 @@ DNS_LABEL_RULE = (
     f"(e.g. 'my-name',  or '123-abc', regex used for validation is '{DNS_LABEL}')"
 )
 
-_ALPHANUMERIC = (
-    "alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character"
-)
-_LABEL_KEY = f"name part must consist of {_ALPHANUMERIC} (e.g. 'MyName',  or 'my.name',  or '123-abc', " + (
-    "regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
-_LABEL_VALUE = (
-    f"a valid label must be an empty string or consist of {_ALPHANUMERIC} (e.g. 'MyValue',  or "
-    + ("'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')")
-)
-
 _LONGEST_LABEL = 63
+_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_ENVIRONMENT_NAME = re.compile("[ -<>-~]+")
+_ENVIRONMENT_RULE = (
+    "a valid environment variable name must consist only of printable ASCII characters other than '='"
+)
 _CONTAINER_NAME = re.compile(DNS_LABEL)
 _MUTABLE = (
     "activeDeadlineSeconds",
@@ -47,6 +48,7 @@ _MUTABLE = (
     "containers",
     "initContainers",
     "nodeName",
+    "schedulingGates",
 )
 
 
@@ -60,9 +62,9 @@ def label_causes(labels: KubeObject, field: str) -> Iterator[Cause]:
     """Give what is wrong with a map of labels found at `field`."""
     for key, value in labels.items():
         if not is_label_key(key):
-            yield invalid_value(field, key, _LABEL_KEY)
+            yield invalid_value(field, key, NAME_PART_RULE)
         if not is_label_value(value):
-            yield invalid_value(field, value, _LABEL_VALUE)
+            yield invalid_value(field, value, LABEL_VALUE_RULE)
 
 
 def expression_causes(expressions: Iterable[KubeObject], field: str) -> Iterator[Cause]:
@@ -70,7 +72,7 @@ def expression_causes(expressions: Iterable[KubeObject], field: str) -> Iterator
     for index, expression in enumerate(expressions):
         where, key = f"{field}[{index}]", expression.get("key", "")
         if not is_label_key(key):
-            yield invalid_value(f"{where}.key", key, _LABEL_KEY)
+            yield invalid_value(f"{where}.key", key, NAME_PART_RULE)
         operator, values = expression.get("operator"), expression.get("values") or ()
         if operator not in EXPRESSION_OPERATORS:
             yield invalid_value(f"{where}.operator", operator, "not a valid selector operator")
@@ -89,9 +91,13 @@ def pod_spec_causes(spec: KubeObject, field: str) -> Iterator[Cause]:
         yield required_value(f"{field}.containers")
         return
     names: set[str] = set()
+    volumes = {volume.get("name") for volume in spec.get("volumes") or ()}
     for index, container in enumerate(containers):
         where = f"{field}.containers[{index}]"
         yield from _container_causes(container, where)
+        for position, mount in enumerate(container.get("volumeMounts") or ()):
+            if mount.get("name") not in volumes:
+                yield not_found_value(f"{where}.volumeMounts[{position}].name", mount.get("name", ""))
         if container.get("name") in names:
             yield duplicate_value(f"{where}.name", container["name"])
         names.add(container.get("name", ""))
@@ -101,13 +107,8 @@ def pod_spec_causes(spec: KubeObject, field: str) -> Iterator[Cause]:
     yield from check_count(
         spec.get("terminationGracePeriodSeconds", 0), f"{field}.terminationGracePeriodSeconds"
     )
-    for key in spec.get("nodeSelector") or {}:
-        if not is_label_key(key):
-            yield invalid_value(
-                f"{field}.nodeSelector",
-                key,
-                "name part must consist of alphanumeric characters, '-', '_' or '.'",
-            )
+    yield from label_causes(spec.get("nodeSelector") or {}, f"{field}.nodeSelector")
+    yield from _toleration_causes(spec.get("tolerations") or (), f"{field}.tolerations")
     affinity = (spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     for index, term in enumerate(required.get("nodeSelectorTerms") or ()):
@@ -152,7 +153,38 @@ def _container_causes(container: KubeObject, where: str) -> Iterator[Cause]:
             yield invalid_value(
                 f"{where}.ports[{index}].containerPort", number, "must be between 1 and 65535, inclusive"
             )
+    policy = container.get("imagePullPolicy")
+    if policy not in _PULL_POLICIES:
+        yield unsupported_value(f"{where}.imagePullPolicy", policy, _PULL_POLICIES)
+    yield from _environment_causes(container.get("env") or (), f"{where}.env")
     yield from _quantity_causes(container.get("resources") or {}, f"{where}.resources")
+
+
+def _environment_causes(environment: Iterable[KubeObject], field: str) -> Iterator[Cause]:
+    for index, variable in enumerate(environment):
+        name = variable.get("name", "")
+        if not name:
+            yield required_value(f"{field}[{index}].name")
+        elif not _ENVIRONMENT_NAME.fullmatch(name):
+            yield invalid_value(f"{field}[{index}].name", name, _ENVIRONMENT_RULE)
+
+
+def _toleration_causes(tolerations: Iterable[KubeObject], field: str) -> Iterator[Cause]:
+    for index, toleration in enumerate(tolerations):
+        key, operator = toleration.get("key", ""), toleration.get("operator") or "Equal"
+        where = f"{field}[{index}]"
+        if key and not is_label_key(key):
+            yield invalid_value(f"{where}.key", key, NAME_PART_RULE)
+        if not key and operator != "Exists":
+            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            yield invalid_value(f"{where}.operator", operator, why)
+        if operator == "Exists" and toleration.get("value"):
+            why = "value must be empty when `operator` is 'Exists'"
+            yield invalid_value(f"{where}.operator", toleration["value"], why)
+        if operator not in ("Equal", "Exists"):
+            yield unsupported_value(f"{where}.operator", operator, ("Equal", "Exists"))
+        if toleration.get("effect") not in (None, "", *_EFFECTS):
+            yield unsupported_value(f"{where}.effect", toleration["effect"], _EFFECTS)
 
 
 def _quantity_causes(resources: KubeObject, where: str) -> Iterator[Cause]:
@@ -160,11 +192,7 @@ def _quantity_causes(resources: KubeObject, where: str) -> Iterator[Cause]:
         for name, value in (resources.get(field) or {}).items():
             amount = parse_quantity(value)
             if amount is None:
-                raise bad_request(
-                    "quantities must match the regular expression "
-                    "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$' "
-                    f"(found {value!r} at {where}.{field}.{name})"
-                )
+                continue  # refused where the types are checked
             if amount < 0:
                 yield invalid_value(f"{where}.{field}[{name}]", value, "must be greater than or equal to 0")
             limit = parse_quantity((resources.get("limits") or {}).get(name))

@@ -45,8 +45,10 @@ def workload_causes(resource: Resource, spec: KubeObject) -> Iterator[Cause]:
 
 
 def _selector_causes(selector: KubeObject, labels: KubeObject) -> Iterator[Cause]:
+    mismatch = "`selector` does not match template `labels`"
     if not selector:
         yield required_value("spec.selector")
+        yield invalid_value("spec.template.metadata.labels", labels, mismatch)
         return
     if not (selector.get("matchLabels") or selector.get("matchExpressions")):
         yield invalid_value("spec.selector", selector, "empty selector is invalid for deployment")
@@ -55,9 +57,7 @@ def _selector_causes(selector: KubeObject, labels: KubeObject) -> Iterator[Cause
     wrong = list(expression_causes(selector.get("matchExpressions") or (), "spec.selector.matchExpressions"))
     yield from wrong
     if not wrong and not selects(selector_of(selector), labels):
-        yield invalid_value(
-            "spec.template.metadata.labels", labels, "`selector` does not match template `labels`"
-        )
+        yield invalid_value("spec.template.metadata.labels", labels, mismatch)
 
 
 def _strategy_causes(resource: Resource, spec: KubeObject) -> Iterator[Cause]:

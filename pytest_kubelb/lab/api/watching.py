@@ -9,11 +9,12 @@ import json
 from collections import deque
 from collections.abc import AsyncIterator
 
-from pytest_kubelb.lab.api.listing import matcher
-from pytest_kubelb.lab.api.objects import KubeObject
+from pytest_kubelb.lab.api.listing import check_list_options, matcher
+from pytest_kubelb.lab.api.object_table import Change
+from pytest_kubelb.lab.api.objects import KubeObject, with_metadata
 from pytest_kubelb.lab.api.request import ApiRequest
 from pytest_kubelb.lab.api.status import ApiError
-from pytest_kubelb.lab.api.store import Change, Store
+from pytest_kubelb.lab.api.store import Store
 
 _DEFAULT_TIMEOUT_S = 1800
 _INITIAL_EVENTS_END = "k8s.io/initial-events-end"
@@ -30,6 +31,7 @@ class Watch:
         """Check the request; raises ApiError 400 for selectors or versions that cannot be read."""
         self._store = store
         self._request = request
+        check_list_options(request)
         self._matches = matcher(request)
         self._version = request.version()
         self._timeout_s = request.number("timeoutSeconds") or _DEFAULT_TIMEOUT_S
@@ -116,7 +118,13 @@ class Watch:
         before = change.previous is not None and self._matches(change.previous)
         if now:
             return _line("MODIFIED" if before else "ADDED", change.encoded)
-        return _line("DELETED", change.encoded) if before else b""
+        if not before or change.previous is None:
+            return b""
+        if change.kind == "DELETED":
+            return _line("DELETED", change.encoded)
+        # As it was when it matched, with the version of the change that ended that.
+        last = with_metadata(change.previous, resourceVersion=change.object["metadata"]["resourceVersion"])
+        return _line("DELETED", json.dumps(last, separators=(",", ":")))
 
     def _bookmark(self, extra: KubeObject) -> bytes:
         resource = self._request.resource

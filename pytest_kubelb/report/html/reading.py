@@ -9,6 +9,7 @@ from pytest_kubelb.option_values import parse_tolerance
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.record.reader import Note
+from pytest_kubelb.record.resumption import Abandoned
 from pytest_kubelb.record.sample import Sample, Series, valid_rps
 from pytest_kubelb.record.sources import Source
 from pytest_kubelb.report import ceilings
@@ -53,6 +54,7 @@ class _Lines:
         self.verdicts: dict[PointKey, dict[object, Verdict]] = {}
         self.events: list[Event] = []
         self.notes: list[str] = []
+        self._abandoned = Abandoned()
         for line in lines:
             match line:
                 case Sample():
@@ -62,12 +64,32 @@ class _Lines:
                     of_point[line.figures.get("provisioning")] = line
                 case Event():
                     self.events.append(line)
+                    if self._abandoned.hear(line):
+                        self.end = None
                 case SessionStart():
                     self.start = line
                 case SessionEnd():
                     self.end = line
                 case Note():
                     self.notes.append(line.text)
+        if self._abandoned.each:
+            self._leave_out()
+
+    def _leave_out(self) -> None:
+        """Show no run that counts for no verdict, and say so."""
+        for key, samples in list(self.samples.items()):
+            groups: dict[int, list[Sample]] = {}
+            for sample in samples:
+                groups.setdefault(sample.provisioning, []).append(sample)
+            counting = {
+                id(sample)
+                for number, runs in groups.items()
+                for sample in self._abandoned.counting(key, number, runs)
+            }
+            self.samples[key] = [sample for sample in samples if id(sample) in counting]
+            if not self.samples[key]:
+                del self.samples[key]
+        self.notes += [each.sentence for each in self._abandoned.each if each.runs]
 
     def session(self, first: int) -> Session:
         """Give the session; its points are numbered from `first`."""

@@ -21,6 +21,8 @@ from pytest_kubelb.lab.api.credentials import new_credentials, server_ssl_contex
 from pytest_kubelb.lab.api.nodes import NodeSpec
 from pytest_kubelb.lab.api.objects import KubeObject
 
+from .joined_plane import JoinedPlane
+
 if TYPE_CHECKING:
     from pytest_kubelb.lab.api.kubelet import PodFailure
 
@@ -77,7 +79,7 @@ class Cluster:
     """A running control plane and the way to it."""
 
     def __init__(
-        self, plane: ControlPlane, kubelet: FakeKubelet, kubeconfig: Path, tokens: MutableMapping[str, str]
+        self, plane: Any, kubelet: FakeKubelet, kubeconfig: Path, tokens: MutableMapping[str, str]
     ) -> None:
         self.plane = plane
         self.kubelet = kubelet
@@ -85,6 +87,7 @@ class Cluster:
         self.tokens = tokens
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="control plane")
+        self._clients: list[Any] = []
 
     def run(self, call: Callable[[], T]) -> T:
         """Run a function in the control plane's thread and give what it gives."""
@@ -99,7 +102,9 @@ class Cluster:
         content = yaml.safe_load(self.kubeconfig.read_text())
         if token is not None:
             content["users"][0]["user"]["token"] = token
-        return _new_client(content)
+        made = _new_client(content)
+        self._clients.append(made)
+        return made
 
     @contextmanager
     def running(self, sock: socket.socket, context: Any) -> Iterator["Cluster"]:
@@ -109,6 +114,8 @@ class Cluster:
             asyncio.run_coroutine_threadsafe(self.plane.start(sock, context), self._loop).result(10)
             yield self
         finally:
+            for made in self._clients:  # its pool of connections is closed by nothing else
+                made.rest_client.close()
             asyncio.run_coroutine_threadsafe(self.plane.stop(), self._loop).result(10)
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join(10)
@@ -116,24 +123,25 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, authorize: Authorize = allow_all, **options: Any) -> Iterator[Cluster]:
-    """Start a cluster with the lab's nodes, as the lab does: the socket is opened first and handed over."""
+def cluster(
+    folder: Path, authorize: Authorize = allow_all, *, joined: bool = False, **options: Any
+) -> Iterator[Cluster]:
+    """Start a cluster with the lab's nodes, as the lab does: the socket is opened first and handed over.
+
+    `joined`: the controllers reach the API by HTTPS, as they do where the lab runs a real kube-apiserver.
+    """
     credentials = new_credentials()
     sock = socket.create_server(("127.0.0.1", 0))
     kubeconfig = folder / "kubeconfig"
     write_kubeconfig(kubeconfig, f"https://127.0.0.1:{sock.getsockname()[1]}", credentials)
     tokens = {credentials.token: "lab-admin", "bobs-token": "bob"}
     kubelet = FakeKubelet()
-    plane = ControlPlane(
-        kubelet,
-        "10.254.0.0/16",
-        NODES,
-        tokens,
-        authorize,
-        ca_pem=credentials.ca_pem,
-        backoff_s=0.05,
-        **options,
-    )
+    options |= {"ca_pem": credentials.ca_pem, "backoff_s": 0.05}
+    plane: ControlPlane | JoinedPlane
+    if joined:
+        plane = JoinedPlane(kubelet, "10.254.0.0/16", NODES, tokens, **options)
+    else:
+        plane = ControlPlane(kubelet, "10.254.0.0/16", NODES, tokens, authorize, **options)
     with Cluster(plane, kubelet, kubeconfig, tokens).running(
         sock, server_ssl_context(credentials)
     ) as running:

@@ -51,7 +51,7 @@ def test_a_precondition_that_does_not_hold_is_a_conflict(kube: Kube) -> None:
     with pytest.raises(ApiException) as caught:
         kube.apps.delete_namespaced_deployment("web", "bench", body={"preconditions": {"uid": "another"}})
     assert caught.value.status == 409
-    assert "Precondition failed: UID in precondition: another" in status_of(caught.value)["message"]
+    assert "the UID in the precondition (another) does not match" in status_of(caught.value)["message"]
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground", None])

@@ -62,7 +62,7 @@ def test_a_container_that_dies_leaves_the_ready_endpoints_and_comes_back(kube: K
     victim = kube.pods()[0]
     kube.cluster.kubelet.failures["nginx:1.22"] = PodFailure("CrashLoopBackOff", "back-off restarting")
     failure = PodFailure("Error", "exit code 137")
-    kube.cluster.run(lambda: kube.cluster.plane.container_failed(victim.metadata.uid, failure))
+    kube.cluster.run(lambda: kube.cluster.plane.controllers.container_failed(victim.metadata.uid, failure))
     until(lambda: [e.conditions.ready for e in kube.endpoints()].count(False) == 1)
     kube.cluster.kubelet.failures.clear()
     kube.wait_ready(2)

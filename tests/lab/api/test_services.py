@@ -29,7 +29,7 @@ def test_a_cluster_ip_asked_for_is_given_and_others_come_from_the_upper_band(kub
         ("10.254.0.1", "failed to allocate IP 10.254.0.1: provided IP is already allocated"),
         (
             "10.253.0.1",
-            "the provided IP (10.253.0.1) is not in the valid range. The range of valid IPs is 10.254.0.0/16",
+            "failed to allocate IP 10.253.0.1: the provided network does not match the current range",
         ),
         ("nonsense", "must be a valid IP address"),
     ],
@@ -108,7 +108,7 @@ def test_a_pod_that_is_going_is_not_ready_but_still_serving_in_its_slice(kube: K
     def note(_services: list[dict[str, Any]], slices: list[dict[str, Any]]) -> None:
         seen.extend(endpoint["conditions"] for s in slices for endpoint in s["endpoints"] or ())
 
-    kube.cluster.run(lambda: kube.cluster.plane.on_services_changed(note))
+    kube.cluster.run(lambda: kube.cluster.plane.controllers.on_services_changed(note))
     kube.scale(0)
     kube.wait_pods(0)
     assert {"ready": False, "serving": True, "terminating": True} in seen
@@ -120,7 +120,7 @@ def test_the_proxy_is_told_once_per_batch_with_everything_it_needs(kube: Kube) -
     def note(services: list[dict[str, Any]], slices: list[dict[str, Any]]) -> None:
         calls.append((len(services), sum(len(s["endpoints"] or ()) for s in slices)))
 
-    kube.cluster.run(lambda: kube.cluster.plane.on_services_changed(note))
+    kube.cluster.run(lambda: kube.cluster.plane.controllers.on_services_changed(note))
     kube.core.create_namespaced_service("bench", service())
     kube.apps.create_namespaced_deployment("bench", deployment(replicas=40))
     kube.wait_ready(40)
@@ -135,7 +135,7 @@ def test_flannel_hears_of_what_its_config_map_holds_and_of_nothing_else(kube: Ku
         def note(obj: dict[str, Any] | None) -> None:
             heard.append(obj and obj["data"])
 
-        kube.cluster.plane.on_object_changed(CONFIGMAPS, "bench", "kube-flannel-cfg", note)
+        kube.cluster.plane.controllers.on_object_changed(CONFIGMAPS, "bench", "kube-flannel-cfg", note)
 
     kube.cluster.run(listen)
     kube.core.create_namespaced_config_map(

@@ -1,10 +1,12 @@
-"""DaemonSet -> one pod on every node it may run on, replaced a few at a time. Touches the store."""
+"""DaemonSet -> one pod on every node it may run on, replaced a few at a time. Touches the API."""
 
 from collections.abc import Sequence
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.controllers.ownership import controlled, owner_key, template_hash
 from pytest_kubelb.lab.api.deletion import DeleteOptions
 from pytest_kubelb.lab.api.nodes import why_not
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import (
     Key,
     KubeObject,
@@ -17,11 +19,9 @@ from pytest_kubelb.lab.api.objects import (
     pod_is_ready,
     without_zeros,
 )
-from pytest_kubelb.lab.api.recorder import EventRecorder
-from pytest_kubelb.lab.api.registry import Registry
+from pytest_kubelb.lab.api.recorder import Recorder
 from pytest_kubelb.lab.api.resources import DAEMONSETS, NODES, PODS
 from pytest_kubelb.lab.api.status import ApiError
-from pytest_kubelb.lab.api.store import Change
 
 _COMPONENT = "daemonset-controller"
 _HASH_LABEL = "controller-revision-hash"
@@ -44,9 +44,9 @@ _TOLERATIONS = [
 class DaemonSetController:
     """Makes pods follow DaemonSets and nodes."""
 
-    def __init__(self, registry: Registry, recorder: EventRecorder) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi, recorder: Recorder) -> None:
+        self._api = api
+        self._store = api.store
         self._recorder = recorder
         self._dirty: dict[Key, None] = {}
 
@@ -74,7 +74,7 @@ class DaemonSetController:
 
     def _sync(self, daemon_set: KubeObject) -> None:
         digest = template_hash(daemon_set["spec"]["template"])
-        pods = controlled(self._store, PODS, daemon_set)
+        pods = controlled(self._api, PODS, daemon_set)
         active = [pod for pod in pods if pod_is_active(pod)]
         candidate = self._body(daemon_set, digest)
         wanted = [
@@ -84,7 +84,7 @@ class DaemonSetController:
         busy_nodes = {pod["spec"].get("nodeName") for pod in pods}
         for pod in active:
             if pod["spec"].get("nodeName") not in wanted:
-                self._registry.delete(PODS, *key_of(pod), DeleteOptions())
+                self._api.delete(PODS, *key_of(pod), DeleteOptions())
         for name in wanted:
             # While the old pod is going the node's ports are still its own.
             if name not in busy_nodes:
@@ -106,7 +106,7 @@ class DaemonSetController:
     def _create(self, daemon_set: KubeObject, body: KubeObject, node: str) -> None:
         bound = {**body, "spec": {**body["spec"], "nodeName": node}}
         try:
-            pod = self._registry.create(PODS, daemon_set["metadata"]["namespace"], bound)
+            pod = self._api.create(PODS, daemon_set["metadata"]["namespace"], bound)
         except ApiError as error:
             self._recorder.warning(_COMPONENT, daemon_set, "FailedCreate", f"Error creating: {error.message}")
         else:
@@ -127,10 +127,10 @@ class DaemonSetController:
         serving = sum(map(pod_is_ready, pods))
         spare = max(_share(strategy["rollingUpdate"]["maxUnavailable"], wanted) - (wanted - serving), 0)
         for pod in [*unready_old, *[pod for pod in old if pod_is_ready(pod)][:spare]]:
-            self._registry.delete(PODS, *key_of(pod), DeleteOptions())
+            self._api.delete(PODS, *key_of(pod), DeleteOptions())
 
     def _write_status(self, daemon_set: KubeObject, wanted: Sequence[str], digest: str) -> None:
-        active = [pod for pod in controlled(self._store, PODS, daemon_set) if pod_is_active(pod)]
+        active = [pod for pod in controlled(self._api, PODS, daemon_set) if pod_is_active(pod)]
         here = [pod for pod in active if pod["spec"].get("nodeName") in wanted]
         ready = sum(map(pod_is_ready, here))
         optional = {
@@ -146,7 +146,7 @@ class DaemonSetController:
             "numberMisscheduled": len(active) - len(here),
             "numberReady": ready,
         }
-        self._registry.write_status(DAEMONSETS, daemon_set, {**required, **without_zeros(optional)})
+        self._api.write_status(DAEMONSETS, daemon_set, {**required, **without_zeros(optional)})
 
 
 def _share(value: object, of: int) -> int:

@@ -1,10 +1,12 @@
-"""Deployment -> ReplicaSets, one per pod template, scaled as its strategy allows. Touches the store."""
+"""Deployment -> ReplicaSets, one per pod template, scaled as its strategy allows. Touches the API."""
 
 from collections.abc import Sequence
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.controllers.ownership import controlled, owner_key, template_hash
 from pytest_kubelb.lab.api.controllers.rollout import Progress, max_surge, max_unavailable, next_replicas
 from pytest_kubelb.lab.api.deletion import DeleteOptions
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import (
     Key,
     KubeObject,
@@ -18,11 +20,9 @@ from pytest_kubelb.lab.api.objects import (
     with_spec,
     without_zeros,
 )
-from pytest_kubelb.lab.api.recorder import EventRecorder
-from pytest_kubelb.lab.api.registry import Registry
+from pytest_kubelb.lab.api.recorder import Recorder
 from pytest_kubelb.lab.api.resources import DEPLOYMENTS, REPLICASETS
 from pytest_kubelb.lab.api.status import ApiError
-from pytest_kubelb.lab.api.store import Change
 
 _REVISION = "deployment.kubernetes.io/revision"
 _COMPONENT = "deployment-controller"
@@ -31,9 +31,9 @@ _COMPONENT = "deployment-controller"
 class DeploymentController:
     """Makes ReplicaSets follow Deployments."""
 
-    def __init__(self, registry: Registry, recorder: EventRecorder) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi, recorder: Recorder) -> None:
+        self._api = api
+        self._store = api.store
         self._recorder = recorder
         self._dirty: dict[Key, None] = {}
 
@@ -58,7 +58,7 @@ class DeploymentController:
         return busy
 
     def _sync(self, deployment: KubeObject) -> None:
-        sets = sorted(controlled(self._store, REPLICASETS, deployment), key=_revision)
+        sets = sorted(controlled(self._api, REPLICASETS, deployment), key=_revision)
         new = next((rs for rs in reversed(sets) if _same_template(rs, deployment)), None)
         old = [rs for rs in sets if new is None or rs["metadata"]["uid"] != new["metadata"]["uid"]]
         if deployment["spec"].get("paused"):
@@ -67,7 +67,7 @@ class DeploymentController:
         if new is None:
             new = self._create(deployment, old)
         elif old and _revision(new) <= _revision(old[-1]):
-            new = self._store.update(REPLICASETS, _with_revision(new, _revision(old[-1]) + 1))
+            new = self._api.update(REPLICASETS, _with_revision(new, _revision(old[-1]) + 1))
         if new is None:
             return
         wanted, old_wanted = next_replicas(deployment, _progress(new), [_progress(rs) for rs in old])
@@ -99,7 +99,7 @@ class DeploymentController:
             },
         }
         try:
-            created = self._registry.create(
+            created = self._api.create(
                 REPLICASETS, deployment["metadata"]["namespace"], _annotated(body, deployment)
             )
         except ApiError as error:
@@ -121,7 +121,7 @@ class DeploymentController:
         conditions = merged_conditions(
             status.get("conditions") or (), [{**condition, "lastUpdateTime": timestamp()}]
         )
-        self._registry.write_status(DEPLOYMENTS, deployment, {**status, "conditions": conditions})
+        self._api.write_status(DEPLOYMENTS, deployment, {**status, "conditions": conditions})
         self._recorder.warning(_COMPONENT, deployment, "ReplicaSetCreateError", message)
 
     def _scale(self, deployment: KubeObject, replica_set: KubeObject, wanted: int) -> KubeObject:
@@ -134,7 +134,7 @@ class DeploymentController:
         ):
             return replica_set
         namespace, name = key_of(replica_set)
-        return self._registry.replace(REPLICASETS, namespace, name, scaled)
+        return self._api.replace(REPLICASETS, namespace, name, scaled)
 
     def _tell_scaling(
         self, deployment: KubeObject, replica_set: KubeObject, before: int, wanted: int
@@ -152,7 +152,7 @@ class DeploymentController:
             if not rs["spec"]["replicas"] and not rs.get("status", {}).get("replicas") and not is_deleting(rs)
         ]
         for replica_set in empty[: max(len(empty) - deployment["spec"]["revisionHistoryLimit"], 0)]:
-            self._registry.delete(REPLICASETS, *key_of(replica_set), DeleteOptions())
+            self._api.delete(REPLICASETS, *key_of(replica_set), DeleteOptions())
 
     def _write_status(
         self, deployment: KubeObject, new: KubeObject | None, sets: Sequence[KubeObject]
@@ -187,12 +187,12 @@ class DeploymentController:
             "terminatingReplicas": totals["terminatingReplicas"],
             "conditions": merged,
         }
-        self._registry.write_status(DEPLOYMENTS, deployment, status)
+        self._api.write_status(DEPLOYMENTS, deployment, status)
         if new is not None and deployment["metadata"].get("annotations", {}).get(_REVISION) != str(
             _revision(new)
         ):
             current = self._store.get(DEPLOYMENTS, *key_of(deployment))
-            self._store.update(DEPLOYMENTS, _with_revision(current, _revision(new)))
+            self._api.update(DEPLOYMENTS, _with_revision(current, _revision(new)))
 
 
 def _available(deployment: KubeObject, available: int) -> KubeObject:

@@ -1,6 +1,6 @@
 """Services and pods -> EndpointSlices, at most 100 endpoints each, changed as little as possible.
 
-Touches the store.
+Touches the API.
 
 https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/; as the real controller, a Service
 with a selector and no pods has one slice whose endpoints and ports are null.
@@ -8,6 +8,9 @@ with a selector and no pods has one slice whose endpoints and ports are null.
 
 from collections.abc import Sequence
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
+from pytest_kubelb.lab.api.deletion import DeleteOptions
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import (
     Key,
     KubeObject,
@@ -18,9 +21,7 @@ from pytest_kubelb.lab.api.objects import (
     owner_reference,
     pod_is_ready,
 )
-from pytest_kubelb.lab.api.registry import Registry
 from pytest_kubelb.lab.api.resources import ENDPOINTSLICES, NAMESPACES, PODS, SERVICES
-from pytest_kubelb.lab.api.store import Change
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 SERVICE_NAME = "kubernetes.io/service-name"
@@ -33,9 +34,9 @@ Ports = tuple[tuple[str, int, str], ...]
 class EndpointSliceController:
     """Makes EndpointSlices follow Services and pods."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self._store = api.store
         self._dirty: dict[Key, None] = {}
 
     def observe(self, change: Change) -> None:
@@ -120,13 +121,13 @@ class EndpointSliceController:
                 or None,
             }
             if slice_name is None:
-                self._registry.create(ENDPOINTSLICES, namespace, body)
+                self._api.create(ENDPOINTSLICES, namespace, body)
             else:
                 body["metadata"] = {**metadata, "name": slice_name}
-                self._registry.replace(ENDPOINTSLICES, namespace, slice_name, body)
+                self._api.replace(ENDPOINTSLICES, namespace, slice_name, body)
         for old in slices:
             if old["metadata"]["name"] not in kept:
-                self._store.remove(ENDPOINTSLICES, *key_of(old))
+                self._api.delete(ENDPOINTSLICES, *key_of(old), DeleteOptions())
 
 
 def _distributed(

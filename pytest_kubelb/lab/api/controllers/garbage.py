@@ -1,21 +1,24 @@
-"""Garbage collection: dependents go after their owners, or before those that wait for them. Touches the store.
+"""Garbage collection: dependents go after their owners, or before those that wait for them. Touches the API.
 
 https://kubernetes.io/docs/concepts/architecture/garbage-collection/
 """
 
-from pytest_kubelb.lab.api.deletion import FOREGROUND, DeleteOptions, delete_object
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
+from pytest_kubelb.lab.api.deletion import FOREGROUND, ORPHAN, DeleteOptions
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import Key, KubeObject, is_deleting, key_of, owner_uids, with_metadata
 from pytest_kubelb.lab.api.resources import EVENTS, RESOURCES, Resource
-from pytest_kubelb.lab.api.store import Change, Store
 
+_WAITS = frozenset({FOREGROUND, ORPHAN})
 _COLLECTED = tuple(resource for resource in RESOURCES if resource != EVENTS)
 
 
 class GarbageCollector:
     """Follows ownerReferences."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self._store = api.store
         self._gone: set[str] = set()
         self._dependents: dict[tuple[Resource, Key], None] = {}
         self._waiting: dict[tuple[Resource, Key], None] = {}
@@ -31,7 +34,9 @@ class GarbageCollector:
             return
         if change.kind == "ADDED" and owner_uids(change.object):
             self._dependents[place] = None
-        if is_deleting(change.object) and FOREGROUND in (change.object["metadata"].get("finalizers") or ()):
+        if is_deleting(change.object) and not _WAITS.isdisjoint(
+            change.object["metadata"].get("finalizers") or ()
+        ):
             self._waiting[place] = None
 
     def reconcile(self) -> bool:
@@ -56,6 +61,10 @@ class GarbageCollector:
             del self._waiting[resource, key]
             return True
         dependents = self._with_owner({owner["metadata"]["uid"]})
+        if ORPHAN in (owner["metadata"].get("finalizers") or ()):
+            for kind, dependent in dependents:
+                self._let_go(kind, dependent, owner)
+            dependents = []
         fresh = [(kind, obj) for kind, obj in dependents if not is_deleting(obj)]
         for kind, dependent in fresh:
             has_own = self._with_owner({dependent["metadata"]["uid"]})
@@ -65,17 +74,24 @@ class GarbageCollector:
             self._release(resource, owner)
         return bool(fresh) or not dependents
 
+    def _let_go(self, resource: Resource, dependent: KubeObject, owner: KubeObject) -> None:
+        def orphaned(obj: KubeObject) -> KubeObject:
+            references = obj["metadata"].get("ownerReferences") or ()
+            kept = [each for each in references if each["uid"] != owner["metadata"]["uid"]]
+            return with_metadata(obj, ownerReferences=kept or None)
+
+        self._api.patch(resource, *key_of(dependent), orphaned)
+
     def _release(self, resource: Resource, owner: KubeObject) -> None:
-        kept = [finalizer for finalizer in owner["metadata"]["finalizers"] if finalizer != FOREGROUND]
-        graceful = owner["metadata"].get("deletionGracePeriodSeconds", 0) > 0
-        if kept or graceful:
-            self._store.update(resource, with_metadata(owner, finalizers=kept or None))
-        else:
-            self._store.remove(resource, *key_of(owner))
+        def released(obj: KubeObject) -> KubeObject:
+            kept = [each for each in obj["metadata"].get("finalizers") or () if each not in _WAITS]
+            return with_metadata(obj, finalizers=kept or None)
+
+        self._api.patch(resource, *key_of(owner), released)
 
     def _delete(self, resource: Resource, obj: KubeObject, propagation: str) -> None:
         if not is_deleting(obj):
-            delete_object(self._store, resource, obj, DeleteOptions(propagation=propagation))
+            self._api.delete(resource, *key_of(obj), DeleteOptions(propagation=propagation))
 
     def _with_owner(self, uids: set[str]) -> list[tuple[Resource, KubeObject]]:
         return [

@@ -1,12 +1,12 @@
-"""Namespaces: filling new ones, emptying those that are to go, and counting for their quotas. Touches the store."""
+"""Namespaces: filling new ones, emptying those that are to go, and counting for their quotas. Touches the API."""
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.deletion import DeleteOptions
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import is_deleting, key_of
 from pytest_kubelb.lab.api.quantities import format_quantity
 from pytest_kubelb.lab.api.quotas import quota_used
-from pytest_kubelb.lab.api.registry import Registry
 from pytest_kubelb.lab.api.resources import CONFIGMAPS, NAMESPACES, RESOURCEQUOTAS, RESOURCES, SERVICEACCOUNTS
-from pytest_kubelb.lab.api.store import Change
 
 _CONTENT = tuple(resource for resource in RESOURCES if resource.namespaced)
 
@@ -14,9 +14,9 @@ _CONTENT = tuple(resource for resource in RESOURCES if resource.namespaced)
 class NamespaceController:
     """Fills and empties namespaces."""
 
-    def __init__(self, registry: Registry, ca_pem: str) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi, ca_pem: str) -> None:
+        self._api = api
+        self._store = api.store
         self._ca_pem = ca_pem
         self._new: list[str] = []
         self._terminating: set[str] = set()
@@ -50,10 +50,10 @@ class NamespaceController:
         if namespace is None or is_deleting(namespace):
             return
         if self._store.find(SERVICEACCOUNTS, name, "default") is None:
-            self._registry.create(SERVICEACCOUNTS, name, {"metadata": {"name": "default"}})
+            self._api.create(SERVICEACCOUNTS, name, {"metadata": {"name": "default"}})
         if self._store.find(CONFIGMAPS, name, "kube-root-ca.crt") is None:
             body = {"metadata": {"name": "kube-root-ca.crt"}, "data": {"ca.crt": self._ca_pem}}
-            self._registry.create(CONFIGMAPS, name, body)
+            self._api.create(CONFIGMAPS, name, body)
 
     def _empty(self, name: str) -> None:
         left = 0
@@ -61,19 +61,19 @@ class NamespaceController:
             for obj in self._store.all(resource, name):
                 gone = False
                 if not is_deleting(obj):
-                    _, gone = self._registry.delete(resource, *key_of(obj), DeleteOptions())
+                    _, gone = self._api.delete(resource, *key_of(obj), DeleteOptions())
                 left += not gone
         if not left:
             self._terminating.discard(name)
-            self._store.remove(NAMESPACES, "", name)
+            self._api.finalize(name)
 
 
 class QuotaController:
     """Keeps the status of every ResourceQuota: what is allowed and what is used."""
 
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi) -> None:
+        self._api = api
+        self._store = api.store
         self._dirty: set[str] = set()
 
     def observe(self, change: Change) -> None:
@@ -89,7 +89,7 @@ class QuotaController:
         ]
         for quota in quotas:
             used = {item: format_quantity(amount) for item, amount in quota_used(self._store, quota).items()}
-            self._registry.write_status(
+            self._api.write_status(
                 RESOURCEQUOTAS, quota, {"hard": quota["spec"].get("hard") or {}, "used": used}
             )
         return bool(quotas)

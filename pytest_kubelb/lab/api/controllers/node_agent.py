@@ -1,24 +1,27 @@
 """Bound pods -> running pods: asks the kubelet to start and stop them and reports how it went.
 
-Touches the store and the kubelet.
+Touches the API and the kubelet.
 
 What several pods report in one tick of the loop is written in one go, so that a batch is one change of its
 EndpointSlice.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pytest_kubelb.errors import KubelbError
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
+from pytest_kubelb.lab.api.deletion import DeleteOptions
 from pytest_kubelb.lab.api.kubelet import Kubelet, PodFailure
 from pytest_kubelb.lab.api.nodes import internal_ip
-from pytest_kubelb.lab.api.objects import KubeObject, is_deleting, key_of, uid_of, with_metadata
+from pytest_kubelb.lab.api.object_table import Change
+from pytest_kubelb.lab.api.objects import KubeObject, is_deleting, key_of, uid_of
 from pytest_kubelb.lab.api.pod_status import failed_status, running_status
-from pytest_kubelb.lab.api.recorder import EventRecorder
-from pytest_kubelb.lab.api.registry import Registry
+from pytest_kubelb.lab.api.recorder import Recorder
 from pytest_kubelb.lab.api.resources import NODES, PODS
-from pytest_kubelb.lab.api.store import Change
+from pytest_kubelb.lab.api.status import ApiError
 
 _COMPONENT = "kubelet"
 _LONGEST_BACKOFF_S = 300.0
@@ -42,8 +45,8 @@ class NodeAgent:
 
     def __init__(
         self,
-        registry: Registry,
-        recorder: EventRecorder,
+        api: ClusterApi,
+        recorder: Recorder,
         kubelet: Kubelet,
         wake: Callable[[], None],
         *,
@@ -53,15 +56,15 @@ class NodeAgent:
 
         `backoff_s` is the time to the first retry, doubled each time up to five minutes.
         """
-        self._registry = registry
-        self._store = registry.store
+        self._api = api
+        self._store = api.store
         self._recorder = recorder
         self._kubelet = kubelet
         self._wake = wake
         self._backoff_s = backoff_s
         self._running: dict[str, _Running] = {}
         self._todo: dict[str, KubeObject] = {}
-        self._outcomes: list[tuple[str, str | PodFailure]] = []
+        self._outcomes: deque[tuple[str, str | PodFailure]] = deque()
 
     def observe(self, change: Change) -> None:
         """Note that a pod was bound to a node, is to go, or was taken away."""
@@ -79,18 +82,25 @@ class NodeAgent:
     def reconcile(self) -> bool:
         """Write what pods reported; start and stop those that are noted."""
         todo, self._todo = self._todo, {}
-        outcomes, self._outcomes = self._outcomes, []
-        for uid, outcome in outcomes:
-            self._report(uid, outcome)
+        busy = bool(todo or self._outcomes)
+        while self._outcomes:
+            uid, outcome = self._outcomes.popleft()
+            try:
+                self._report(uid, outcome)
+            except ApiError as error:
+                if error.code >= 500:  # the server's fault: to be said again when it answers
+                    self._outcomes.append((uid, outcome))
+                self._todo = todo | self._todo
+                raise
         for uid, pod in todo.items():
             known = self._running.get(uid)
             if known is None and not is_deleting(pod) and self._store.by_uid(uid) is not None:
                 self._start(pod)
             elif known is not None and not known.stopping and (is_deleting(pod) or known.forgotten):
                 self._stop(known)
-            elif known is None and is_deleting(pod):
+            elif known is None:
                 self._remove(pod)
-        return bool(todo or outcomes)
+        return busy
 
     def container_failed(self, uid: str, failure: PodFailure) -> None:
         """For the lab: the container of a running pod has died or no longer answers.
@@ -133,6 +143,7 @@ class NodeAgent:
             outcome = failure
         except (
             KubelbError,
+            ApiError,
             OSError,
         ) as error:  # what a broken lab raises: shown as a real kubelet shows a broken runtime
             outcome = PodFailure("CreateContainerError", str(error))
@@ -159,17 +170,17 @@ class NodeAgent:
             await self._kubelet.stop(known.pod)
         except (PodFailure, KubelbError, OSError) as error:
             self._recorder.warning(_COMPONENT, known.pod, "FailedKillPod", f"error killing pod: {error}")
-        del self._running[uid_of(known.pod)]
-        self._remove(known.pod)
+        uid = uid_of(known.pod)
+        del self._running[uid]
+        found = self._store.by_uid(uid)
+        if found is not None:
+            self._todo[uid] = found[1]
+            self._wake()
 
     def _remove(self, pod: KubeObject) -> None:
         found = self._store.by_uid(uid_of(pod))
-        if found is None or not is_deleting(found[1]):
-            return
-        if found[1]["metadata"].get("finalizers"):
-            self._store.update(PODS, with_metadata(found[1], deletionGracePeriodSeconds=0))
-        else:
-            self._store.remove(PODS, *key_of(pod))
+        if found is not None and is_deleting(found[1]):
+            self._api.delete(PODS, *key_of(pod), DeleteOptions(grace_s=0, uid=uid_of(pod)))
 
     def _report(self, uid: str, outcome: str | PodFailure) -> None:
         known, found = self._running.get(uid), self._store.by_uid(uid)
@@ -181,12 +192,12 @@ class NodeAgent:
         if isinstance(outcome, str):
             known.failures = 0
             pod_ip = host_ip if pod["spec"].get("hostNetwork") else outcome
-            self._registry.write_status(PODS, pod, running_status(pod, pod_ip, host_ip))
+            self._api.write_status(PODS, pod, running_status(pod, pod_ip, host_ip))
             self._recorder.normal(_COMPONENT, pod, "Started", "Started container " + _container_names(pod))
             return
         was_running = pod.get("status", {}).get("phase") == "Running"
         status = failed_status(pod, outcome, host_ip, restarts=int(was_running))
-        self._registry.write_status(PODS, pod, status)
+        self._api.write_status(PODS, pod, status)
         self._recorder.warning(_COMPONENT, pod, _EVENT_REASONS.get(outcome.reason, "Failed"), outcome.message)
         delay_s = min(self._backoff_s * 2**known.failures, _LONGEST_BACKOFF_S)
         known.failures += 1

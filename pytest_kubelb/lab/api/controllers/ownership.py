@@ -1,8 +1,10 @@
-"""Which objects a controller controls, and taking over those that nobody does. Touches the store."""
+"""Which objects a controller controls, and taking over those that nobody does. Touches the API."""
 
 import hashlib
 import json
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
+from pytest_kubelb.lab.api.object_table import ObjectTable
 from pytest_kubelb.lab.api.objects import (
     KubeObject,
     controller_uid,
@@ -15,28 +17,27 @@ from pytest_kubelb.lab.api.objects import (
 )
 from pytest_kubelb.lab.api.resources import Resource
 from pytest_kubelb.lab.api.selectors import selector_of, selects
-from pytest_kubelb.lab.api.store import Store
 
 HASH_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _HASH_LENGTH = 10
 
 
-def controlled(store: Store, resource: Resource, owner: KubeObject) -> list[KubeObject]:
+def controlled(api: ClusterApi, resource: Resource, owner: KubeObject) -> list[KubeObject]:
     """Give the objects that `owner` controls, with those it adopts: selected by it and controlled by nobody."""
     namespace, uid = owner["metadata"]["namespace"], uid_of(owner)
     selector = selector_of(owner["spec"]["selector"])
     found = []
-    for obj in store.all(resource, namespace):
+    for obj in api.store.all(resource, namespace):
         controller = controller_uid(obj)
         if controller == uid:
             found.append(obj)
         elif controller is None and not is_deleting(obj) and selects(selector, labels_of(obj)):
             references = [*(obj["metadata"].get("ownerReferences") or ()), owner_reference(owner)]
-            found.append(store.update(resource, with_metadata(obj, ownerReferences=references)))
+            found.append(api.update(resource, with_metadata(obj, ownerReferences=references)))
     return found
 
 
-def owner_key(store: Store, resource: Resource, obj: KubeObject) -> tuple[str, str] | None:
+def owner_key(store: ObjectTable, resource: Resource, obj: KubeObject) -> tuple[str, str] | None:
     """Namespace and name of the object of kind `resource` that controls `obj`, if there is one."""
     uid = controller_uid(obj)
     found = None if uid is None else store.by_uid(uid)

@@ -1,13 +1,15 @@
 """ReplicaSet -> pods: creates those that are missing, deletes those that are too many, and counts.
 
-Touches the store.
+Touches the API.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.controllers.ownership import controlled, owner_key
 from pytest_kubelb.lab.api.deletion import DeleteOptions
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import (
     Key,
     KubeObject,
@@ -21,11 +23,9 @@ from pytest_kubelb.lab.api.objects import (
     uid_of,
     without_zeros,
 )
-from pytest_kubelb.lab.api.recorder import EventRecorder
-from pytest_kubelb.lab.api.registry import Registry
+from pytest_kubelb.lab.api.recorder import Recorder
 from pytest_kubelb.lab.api.resources import PODS, REPLICASETS, RESOURCEQUOTAS
 from pytest_kubelb.lab.api.status import ApiError
-from pytest_kubelb.lab.api.store import Change
 
 _COMPONENT = "replicaset-controller"
 _BURST = 500  # pods created at a time, as by the real controller; the rest follows when these are there
@@ -35,9 +35,9 @@ _DELETION_COST = "controller.kubernetes.io/pod-deletion-cost"
 class ReplicaSetController:
     """Makes pods follow ReplicaSets."""
 
-    def __init__(self, registry: Registry, recorder: EventRecorder) -> None:
-        self._registry = registry
-        self._store = registry.store
+    def __init__(self, api: ClusterApi, recorder: Recorder) -> None:
+        self._api = api
+        self._store = api.store
         self._recorder = recorder
         self._dirty: dict[Key, None] = {}
         self._refused: dict[Key, ApiError] = {}
@@ -79,7 +79,7 @@ class ReplicaSetController:
 
     def _sync(self, replica_set: KubeObject) -> None:
         key = key_of(replica_set)
-        pods = controlled(self._store, PODS, replica_set)
+        pods = controlled(self._api, PODS, replica_set)
         active = [pod for pod in pods if pod_is_active(pod)]
         surplus = len(active) - replica_set["spec"]["replicas"]
         if is_deleting(replica_set):
@@ -101,7 +101,7 @@ class ReplicaSetController:
         for _ in range(count):
             metadata = {**template["metadata"], "generateName": f"{name}-", "ownerReferences": references}
             try:
-                pod = self._registry.create(PODS, namespace, {"metadata": metadata, "spec": template["spec"]})
+                pod = self._api.create(PODS, namespace, {"metadata": metadata, "spec": template["spec"]})
             except ApiError as error:
                 self._refused[name_key := (namespace, name)] = error
                 self._recorder.warning(
@@ -122,7 +122,7 @@ class ReplicaSetController:
     ) -> list[KubeObject]:
         victims = deletion_order(active)[:surplus]
         for pod in victims:
-            self._registry.delete(PODS, *key_of(pod), DeleteOptions())
+            self._api.delete(PODS, *key_of(pod), DeleteOptions())
             self._recorder.normal(
                 _COMPONENT, replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}"
             )
@@ -153,7 +153,7 @@ class ReplicaSetController:
             "conditions": merged_conditions(old, failure, drop=() if failure else ("ReplicaFailure",)),
         }
         status = {"replicas": len(active), "terminatingReplicas": terminating, **without_zeros(counters)}
-        self._registry.write_status(REPLICASETS, replica_set, status)
+        self._api.write_status(REPLICASETS, replica_set, status)
 
 
 def deletion_order(pods: Sequence[KubeObject]) -> list[KubeObject]:

@@ -1,7 +1,7 @@
-"""Which node a pod runs on: where it may and fits, where fewest of its kind are, in turn. Touches the store.
+"""Which node a pod runs on: where it may and fits, where fewest of its kind are, in turn. Touches the API.
 
-Honours nodeSelector, required node affinity, taints, unschedulable nodes, cpu, memory and pod count of the
-nodes, and topologySpreadConstraints.
+Honours scheduling gates, nodeSelector, required node affinity, taints, unschedulable nodes, cpu, memory and pod
+count of the nodes, and topologySpreadConstraints.
 https://kubernetes.io/docs/concepts/scheduling-eviction/topology-spread-constraints/
 """
 
@@ -10,8 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from pytest_kubelb.lab.api.cluster_api import ClusterApi
 from pytest_kubelb.lab.api.controllers.spread import skewed
 from pytest_kubelb.lab.api.nodes import why_not
+from pytest_kubelb.lab.api.object_table import Change
 from pytest_kubelb.lab.api.objects import (
     Key,
     KubeObject,
@@ -20,12 +22,10 @@ from pytest_kubelb.lab.api.objects import (
     key_of,
     labels_of,
     merged_conditions,
-    with_spec,
 )
 from pytest_kubelb.lab.api.quantities import parse_quantity
-from pytest_kubelb.lab.api.recorder import EventRecorder
+from pytest_kubelb.lab.api.recorder import Recorder
 from pytest_kubelb.lab.api.resources import NODES, PODS
-from pytest_kubelb.lab.api.store import Change, Store
 
 _COMPONENT = "default-scheduler"
 _RESOURCES = ("cpu", "memory")
@@ -60,8 +60,9 @@ class _Room:
 class Scheduler:
     """Binds pods to nodes."""
 
-    def __init__(self, store: Store, recorder: EventRecorder) -> None:
-        self._store = store
+    def __init__(self, api: ClusterApi, recorder: Recorder) -> None:
+        self._api = api
+        self._store = api.store
         self._recorder = recorder
         self._pending: dict[Key, None] = {}
         self._unschedulable: dict[Key, None] = {}
@@ -75,7 +76,7 @@ class Scheduler:
                 self._pending.pop(key, None)
                 self._unschedulable.pop(key, None)
                 self._retry()
-            elif change.kind == "ADDED" and not change.object["spec"].get("nodeName"):
+            elif _became_ready(change):
                 self._pending[key] = None
         elif change.resource == NODES:
             before, after = change.previous or {}, change.object
@@ -120,9 +121,7 @@ class Scheduler:
             return
         best = min(possible, key=lambda room: self._preference(pod, room, len(rooms)))
         self._turn = best.order + 1
-        condition = {"type": "PodScheduled", "status": "True", "reason": None, "message": None}
-        status = self._with_condition(pod, {k: v for k, v in condition.items() if v})
-        bound = self._store.update(PODS, {**with_spec(pod, nodeName=best.name), "status": status})
+        bound = self._api.bind(pod, best.name)
         best.pods.append(bound)
         self._recorder.normal(
             _COMPONENT, bound, "Scheduled", f"Successfully assigned {'/'.join(key_of(pod))} to {best.name}"
@@ -143,14 +142,19 @@ class Scheduler:
             f"0/{nodes} nodes are available: {listed}." if nodes else "no nodes available to schedule pods"
         )
         condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-        self._store.update(PODS, {**pod, "status": self._with_condition(pod, condition)})
+        status = pod.get("status", {})
+        merged = merged_conditions(status.get("conditions") or (), [condition])
+        self._api.write_status(PODS, pod, {**status, "conditions": merged})
         self._unschedulable[key_of(pod)] = None
         self._recorder.warning(_COMPONENT, pod, "FailedScheduling", message)
 
-    @staticmethod
-    def _with_condition(pod: KubeObject, condition: KubeObject) -> KubeObject:
-        status = pod.get("status", {})
-        return {**status, "conditions": merged_conditions(status.get("conditions") or (), [condition])}
+
+def _became_ready(change: Change) -> bool:
+    """Whether a pod wants a node since this change: it is new, or the last of its scheduling gates was opened."""
+    spec, before = change.object["spec"], change.previous
+    if spec.get("nodeName") or spec.get("schedulingGates"):
+        return False
+    return before is None or bool(before["spec"].get("schedulingGates"))
 
 
 def _request(pod: KubeObject, resource: str) -> Fraction:

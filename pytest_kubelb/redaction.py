@@ -1,4 +1,4 @@
-"""Take secrets out of text before it is kept. Pure: text in, text out.
+"""Take secrets out of texts and JSON values before they are kept or shown. Pure.
 
 Two nets: what is known to be secret, wherever it stands, and what looks like a secret, whoever wrote it.
 """
@@ -6,17 +6,27 @@ Two nets: what is known to be secret, wherever it stands, and what looks like a 
 from __future__ import annotations
 
 import base64
+import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
 REDACTED: Final = "[redacted]"
 _FEWEST_CHARACTERS: Final = 8
 """Shorter words are no secrets that could be told from other words; a line of a key is 64 or more."""
 _NAME: Final = r"(?:token|password|passwd|secret|client[-_]key[-_]data|private[-_]key|api[-_]?key|credential)"
 # Every repetition is bounded: these run over megabytes that others wrote.
+_FIELD: Final = re.compile(
+    r"token|passw(?:or)?d|secret|credential|(?:private|api|client)[-_]?key", re.IGNORECASE
+)
+_SUSPICIOUS: Final = re.compile(
+    r"private key|authorization|cookie|bearer|eyj|token|passw|secret|credential|(?:private|api|client)[-_]?key|@",
+    re.IGNORECASE,
+)
+"""One of these is in whatever a pattern below, or a field's name, takes for a secret; most texts have none."""
 _PATTERNS: Final = tuple(
     (re.compile(pattern, re.IGNORECASE | re.DOTALL), kept)
     for pattern, kept in (
@@ -41,6 +51,12 @@ _PATTERNS: Final = tuple(
         (rf"({_NAME}\\?[\"']?\s{{0,9}}[:=]\s{{0,9}}\\?[\"']?)[^\s\"'\\,;}}]{{1,9999}}", r"\1"),
         (rf"(--[\w-]{{0,40}}{_NAME}\s{{1,9}})[^\s\"'\\]{{1,9999}}", r"\1"),
         (r"(\w://[^\s/:@\"']{0,200}:)[^\s/@\"']{1,999}(?=@)", r"\1"),
+        # The same before a registry, which is written without a scheme in the name of an image.
+        (
+            r"((?<![\w.+-])[\w.+-]{1,64}:)[^\s/:@\"'\\]{1,999}"
+            r"(?=@(?:[\w-]{1,63}\.[\w.-]{1,200}|localhost)(?::[0-9]{1,5})?/)",
+            r"\1",
+        ),
     )
 )
 
@@ -52,9 +68,37 @@ def redacted(text: str, known: Iterable[str] = ()) -> str:
     """
     for line in sorted({line for secret in known for line in _lines(secret)}, key=len, reverse=True):
         text = text.replace(line, REDACTED)
+    if not _SUSPICIOUS.search(text):
+        return text
     for pattern, kept in _PATTERNS:
         text = pattern.sub(f"{kept}{REDACTED}", text)
     return text
+
+
+def redacted_fields(value: object, known: Collection[str] = (), *, named: bool = False) -> object:
+    """Give a JSON value whose texts are as `redacted` gives them.
+
+    Below a field that is named like a secret (`named`) no text stays, and numbers do: counters have such names as well.
+    """
+    if isinstance(value, Mapping):
+        return {
+            redacted(str(name), known): redacted_fields(
+                each, known, named=named or _FIELD.search(str(name)) is not None
+            )
+            for name, each in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [redacted_fields(each, known, named=named) for each in value]
+    if not isinstance(value, str):
+        return value
+    return REDACTED if named and value else redacted(value, known)
+
+
+def may_hold_secrets(line: str, known: Iterable[str] = ()) -> bool:
+    """Tell whether a line of JSON has anything that could be one: so that the others need not be taken apart."""
+    return _SUSPICIOUS.search(line) is not None or any(
+        json.dumps(word)[1:-1] in line for secret in known for word in _lines(secret)
+    )
 
 
 def _lines(secret: str) -> Iterator[str]:
@@ -73,7 +117,7 @@ def secrets_of_kubeconfig(text: str) -> frozenset[str]:
     try:
         users = yaml.safe_load(text)["users"]
         known = [user["user"] for user in users]
-    except (yaml.YAMLError, TypeError, KeyError):
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, RecursionError):
         return frozenset()
     found = {
         value

@@ -1,0 +1,74 @@
+"""The lab of the fault matrix, and its table at the end of the tests."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.faults import bed as beds
+from tests.lab.conftest import hosts, lab, lab_kernel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pytest_kubelb.lab.launch import Lab
+    from pytest_kubelb.testbed.hosts import Hosts
+
+__all__ = ["hosts", "lab", "lab_kernel"]
+
+LONG = bool(os.environ.get("KUBELB_TEST_LONG"))
+"""Whether each fault is provoked several times, and pytest is killed a hundred times."""
+
+
+@dataclasses.dataclass
+class Row:
+    """What became of one fault, all its rounds together."""
+
+    times: int = 0
+    lost: int = 0
+    leftovers: int = 0
+    ended: str = ""
+    notice_s: list[float] = dataclasses.field(default_factory=list)
+
+
+SEEN: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
+
+
+@pytest.fixture(scope="session")
+def bed(tmp_path_factory: pytest.TempPathFactory, lab: Lab, hosts: Hosts) -> Iterator[beds.Bed]:  # noqa: F811
+    """The lab with the ways to it that faults need."""
+    with beds.made(tmp_path_factory.mktemp("bed"), lab, hosts) as made:
+        yield made
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Row:
+    """The row of the table for the test's fault: its parameter `fault`, or what its marker of usefixtures is for."""
+    table = request.config.stash.setdefault(SEEN, {})
+    callspec = getattr(request.node, "callspec", None)
+    name = (
+        callspec.params["fault"].name
+        if callspec
+        else request.node.name.removeprefix("test_").replace("_", " ")
+    )
+    return table.setdefault(name, Row())
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print what was seen of each fault that was provoked."""
+    table = config.stash.get(SEEN, {})
+    if not any(row.times for row in table.values()):
+        return
+    terminalreporter.section("faults")
+    width = max(map(len, table))
+    terminalreporter.line(f"{'fault':{width}}  times  runs lost  leftovers  ended    seconds to notice")
+    for name, row in table.items():
+        noticed = row.notice_s
+        seconds = f"{min(noticed):.1f}-{max(noticed):.1f}" if len(noticed) > 1 else f"{sum(noticed):.1f}"
+        shown = seconds if noticed else "-"
+        terminalreporter.line(
+            f"{name:{width}}  {row.times:5}  {row.lost:9}  {row.leftovers:9}  {row.ended:7}  {shown:>17}"
+        )
