@@ -1,9 +1,12 @@
-"""From the runs of a point to its verdict, and to an item that fails by it. Touches pytest and the record."""
+"""From the runs of a point to its verdict, and to an item that fails by it. Touches pytest and the record.
+
+The runs are in the record by then. Of what the item was given of them nothing stays with the session but `Outcomes`.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -12,15 +15,14 @@ from pytest_kubelb import recording, stash
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.failures import InconclusiveError, RegressionError, RepeatabilityError
+from pytest_kubelb.outcomes import Outcome, Outcomes
 from pytest_kubelb.record.lines import Verdict
 from pytest_kubelb.record.planned import ITEM_FAILED
-from pytest_kubelb.report import benchmark_bridge, junit, terminal
+from pytest_kubelb.report import benchmark_bridge, digest, junit, terminal
 from pytest_kubelb.verdict import regression, repeatability
 from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from pytest_kubelb.comparing import Judgement
     from pytest_kubelb.failures import Failed
     from pytest_kubelb.record.sample import Series
@@ -30,20 +32,6 @@ if TYPE_CHECKING:
 _LONGEST_CAUSE: Final = 500
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """One judged point: a row of the table."""
-
-    id: str
-    """As in the item's brackets: `ipvs-pods04`."""
-    series: Series
-    repeatability: repeatability.Repeatability
-    judgement: Judgement | None
-    """Against the baseline; None when the session has none."""
-    kept: bool = False
-    """Its runs are those of the record of the session that is gone on with."""
-
-
 def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """Judge the runs that `item` left, tell every report, and fail `call` when they do not pass.
 
@@ -51,12 +39,16 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     """
     series = item.stash[stash.SERIES]
     settings = item.stash.get(stash.OWN_SETTINGS, item.config.stash[stash.SETTINGS])
+    _forget_runs(item)
     verdict = item.config.hook.pytest_kubelb_judge(config=item.config, series=series)
     judged = _against_baseline(item.config, series, settings)
-    outcome = Outcome(id_of(item), series, verdict, judged, kept=item.stash.get(stash.KEPT, False))
-    failure = _failure(outcome, settings)
-    item.config.stash.setdefault(stash.OUTCOMES, []).append(outcome)
-    item.stash[stash.LINE] = terminal.point_line(outcome.id, series, verdict) + _compared(outcome)
+    figures = digest.of(series)
+    outcome = Outcome(id_of(item), figures, verdict, judged, kept=item.stash.get(stash.KEPT, False))
+    failure = _failure(outcome, series, settings)
+    item.config.stash.setdefault(stash.OUTCOMES, Outcomes()).add(outcome, series)
+    item.stash[stash.LINE] = terminal.point_line(outcome.id, figures, verdict) + _compared(
+        judged, anew=len(series.measured_anew)
+    )
     if outcome.kept:
         item.stash[stash.LINE] += "  kept from the record"
         item.user_properties.append(("kubelb_kept_from_record", "true"))
@@ -66,13 +58,14 @@ def judge(item: pytest.Item, call: pytest.CallInfo[None]) -> None:
     if benchmark := getattr(item, "funcargs", {}).get("benchmark"):
         failed = failure is not None or call.excinfo is not None
         benchmark_bridge.export(benchmark, series, failed=failed)
+    line = _verdict(outcome, series, failure)
     try:
         broken = _is_broken(item)
         if not outcome.kept:
             _record_failure(item, call, broken=broken)
-            _record(item.config, outcome, failure)
-        elif _judges_otherwise(item, outcome, failure):
-            _record(item.config, outcome, failure)
+            _record(item.config, line)
+        elif _judges_otherwise(item, line):
+            _record(item.config, line)
         item.stash[stash.FINISHED] = not broken
         if failure and call.excinfo is None:
             raise failure
@@ -88,33 +81,19 @@ def keep(config: pytest.Config, call: pytest.CallInfo[None]) -> None:
         call.excinfo = call.excinfo or pytest.ExceptionInfo.from_current()
 
 
-def cells(
-    outcomes: Sequence[Outcome], backend: str
-) -> list[tuple[Mapping[str, str | int], list[Sequence[float]]]]:
-    """Give the points of a backend: axes, and the valid rps of each provisioning, those of every pass together."""
-    found: dict[tuple[tuple[str, str | int], ...], list[Sequence[float]]] = {}
-    for outcome in outcomes:
-        if outcome.series.point.get("backend") == backend:
-            key = tuple(outcome.series.point.items())
-            found.setdefault(key, []).extend(outcome.series.provisionings)
-    return [(dict(key), provisionings) for key, provisionings in found.items()]
-
-
-def earlier(config: pytest.Config, axes: Mapping[str, str | int]) -> list[Sequence[float]]:
-    """Give what earlier passes of this session measured of a point: the valid rps of each provisioning."""
-    return [
-        group
-        for outcome in config.stash.get(stash.OUTCOMES, [])
-        if outcome.series.point == axes
-        for group in outcome.series.provisionings
-    ]
+def _forget_runs(item: pytest.Item) -> None:
+    """Let go of what the fixture left: pytest keeps every item, and all that hangs on it, to the end of the session."""
+    del item.stash[stash.SERIES]
+    if stash.OWN_SETTINGS in item.stash:
+        del item.stash[stash.OWN_SETTINGS]
 
 
 def _against_baseline(config: pytest.Config, series: Series, settings: Settings) -> Judgement | None:
     if stash.COMPARISON not in config.stash:
         return None
     own = series.provisionings
-    groups = [*earlier(config, series.point), *own] if own else []
+    earlier = config.stash.get(stash.OUTCOMES, Outcomes()).provisionings(series.point)
+    groups = [*earlier, *own] if own else []
     return config.stash[stash.COMPARISON].judge(series.point, groups, settings.max_drop)
 
 
@@ -124,13 +103,13 @@ def id_of(item: pytest.Item) -> str:
     return callspec.id if callspec else item.name
 
 
-def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
+def _failure(outcome: Outcome, series: Series, settings: Settings) -> Failed | None:
     """Give why the point fails; None when it does not."""
     judged = outcome.judgement
-    if sentence := outcome.series.unspoken(outcome.id):
+    if sentence := series.unspoken(outcome.id):
         return RepeatabilityError(sentence, pytrace=False)
     slower = isinstance(judged, regression.Regression) and judged.verdict == "regression"
-    spread = repeatability.sentence(outcome.id, outcome.series.valid_rps, outcome.repeatability)
+    spread = repeatability.sentence(outcome.id, series.valid_rps, outcome.repeatability)
     if outcome.repeatability.verdict == "unrepeatable":
         also = (
             f" {regression.sentence(outcome.id, judged)}" if slower and isinstance(judged, Regression) else ""
@@ -152,10 +131,9 @@ def _failure(outcome: Outcome, settings: Settings) -> Failed | None:
     return None
 
 
-def _compared(outcome: Outcome) -> str:
-    anew = len(outcome.series.measured_anew)
+def _compared(judgement: Judgement | None, *, anew: int) -> str:
     again = f", measured anew {'once' if anew == 1 else 'twice'}" if anew else ""
-    match outcome.judgement:
+    match judgement:
         case Regression() as judged:
             return f"  {judged.change:+.1%} against the baseline{again}: {judged.verdict}"
         case NotJudged():
@@ -180,23 +158,23 @@ def _record_failure(item: pytest.Item, call: pytest.CallInfo[None], *, broken: b
         recording.note(item.config.stash[stash.WRITER], ITEM_FAILED, {"sentence": said, "broken": broken})
 
 
-def _record(config: pytest.Config, outcome: Outcome, failure: Failed | None) -> None:
+def _record(config: pytest.Config, verdict: Verdict) -> None:
     if stash.WRITER in config.stash:
-        config.stash[stash.WRITER].append(_verdict(outcome, failure))
+        config.stash[stash.WRITER].append(verdict)
 
 
-def _judges_otherwise(item: pytest.Item, outcome: Outcome, failure: Failed | None) -> bool:
+def _judges_otherwise(item: pytest.Item, verdict: Verdict) -> bool:
     """Tell whether the verdict on what is kept is another than the record has: the tolerance may be another one."""
     recorded = item.config.stash[stash.RESUMING].kept[item.nodeid].verdict
     # As the record has it: a tuple is a list there.
-    return json.dumps(recorded.to_json()) != json.dumps(_verdict(outcome, failure).to_json())
+    return json.dumps(recorded.to_json()) != json.dumps(verdict.to_json())
 
 
-def _verdict(outcome: Outcome, failure: Failed | None) -> Verdict:
+def _verdict(outcome: Outcome, series: Series, failure: Failed | None) -> Verdict:
     figures = asdict(outcome.repeatability)
     word = figures.pop("verdict")
-    figures["provisioning"] = outcome.series.samples[-1].provisioning if outcome.series.samples else None
+    figures["provisioning"] = series.samples[-1].provisioning if series.samples else None
     if outcome.judgement is not None:
         figures["against_baseline"] = asdict(outcome.judgement)
     sentence = None if failure is None else str(failure.msg)
-    return Verdict(outcome.series.point, word, figures, sentence)
+    return Verdict(series.point, word, figures, sentence)

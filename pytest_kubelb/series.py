@@ -10,10 +10,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb import judging, sampling, stash
+from pytest_kubelb import sampling, stash
 from pytest_kubelb.errors import KubelbError, TestbedError
 from pytest_kubelb.measuring import lost
 from pytest_kubelb.observing import Observed
+from pytest_kubelb.outcomes import Outcomes
 from pytest_kubelb.record.sample import Sample, Series
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class PointRuns:
         self._comparison = config.stash.get(stash.COMPARISON, None)
         self._progress = config.stash.get(stash.PROGRESS, None)
         self._keeping = config.stash.get(stash.KEEPING, None)
-        self._earlier = judging.earlier(config, target.point.axes())
+        self._earlier = config.stash.get(stash.OUTCOMES, Outcomes()).provisionings(target.point.axes())
 
     def make(self) -> Series:
         """Make and record the runs; when the baseline calls for it, again under a fresh provisioning.

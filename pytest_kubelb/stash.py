@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_kubelb.comparing import Comparison
-    from pytest_kubelb.judging import Outcome
     from pytest_kubelb.keeping import Keeping
     from pytest_kubelb.matrix import Plan, Point
+    from pytest_kubelb.outcomes import Outcomes
     from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.planned import Planned
     from pytest_kubelb.record.sample import Series
@@ -46,8 +46,8 @@ PREFLIGHT: pytest.StashKey[Mapping[str, object]] = pytest.StashKey()
 """config: what the preflight found, as its event has it, set by the same fixture; absent without one."""
 KEEPING: pytest.StashKey[Keeping] = pytest.StashKey()
 """config: what keeps the artifacts of points, set by the same fixture; absent when none are kept."""
-OUTCOMES: pytest.StashKey[list[Outcome]] = pytest.StashKey()
-"""config: the verdict on every point so far."""
+OUTCOMES: pytest.StashKey[Outcomes] = pytest.StashKey()
+"""config: every point that was judged so far."""
 COMPARISON: pytest.StashKey[Comparison] = pytest.StashKey()
 """config: the baseline of the session, and what may be compared with it; absent without --kubelb-baseline."""
 SWEEPS: pytest.StashKey[list[str]] = pytest.StashKey()
@@ -61,9 +61,9 @@ SHOWN: pytest.StashKey[bool] = pytest.StashKey()
 UNWRITTEN: pytest.StashKey[str] = pytest.StashKey()
 """config: why the JSON report could not be written, in one sentence."""
 SERIES: pytest.StashKey[Series] = pytest.StashKey()
-"""item: the runs of its point, set by the fixture `wrk`."""
+"""item: the runs of its point, set by the fixture `wrk`; taken away when they are judged."""
 OWN_SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()
-"""item: the settings with its markers applied, set with its runs."""
+"""item: the settings with its markers applied, set and taken away with its runs."""
 KEPT: pytest.StashKey[bool] = pytest.StashKey()
 """item: its runs are those of the record of the session that is gone on with."""
 FINISHED: pytest.StashKey[bool] = pytest.StashKey()

@@ -31,17 +31,16 @@ def generate(metafunc: pytest.Metafunc, settings_of: Callable[[pytest.Config], S
 
 def judge(item: pytest.Item, backend: str) -> None:
     """Judge what was measured of `backend`, tell every report, and fail or skip by it."""
-    from pytest_kubelb import judging
     from pytest_kubelb.comparing import NotJudged
     from pytest_kubelb.failures import InconclusiveError, RegressionError
+    from pytest_kubelb.outcomes import Outcomes
     from pytest_kubelb.record.points import point_text
     from pytest_kubelb.report import junit
     from pytest_kubelb.verdict import sweep
 
     config = item.config
     settings = config.stash[stash.SETTINGS]
-    outcomes = config.stash.get(stash.OUTCOMES, None)
-    cells = judging.cells(outcomes or (), backend)
+    cells = config.stash.get(stash.OUTCOMES, Outcomes()).cells(backend)
     if not cells or stash.COMPARISON not in config.stash:
         pytest.skip(f"no point of {backend} was measured")
     judged = config.stash[stash.COMPARISON].judge_sweep(cells, settings.max_drop)

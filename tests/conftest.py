@@ -1,6 +1,7 @@
 """Settings for every test of the project."""
 
 import os
+import time
 
 from hypothesis import settings
 
@@ -12,6 +13,9 @@ os.environ.pop("GITHUB_STEP_SUMMARY", None)
 # Sessions that tests start are no workers, whatever runs the tests themselves; a worker's labs are its own.
 if os.environ.pop("PYTEST_XDIST_WORKER", None):
     own_run.enter()
+
+# What tests choose at random, all workers choose alike.
+os.environ.setdefault("KUBELB_TEST_SEED", str(time.time_ns() % 10**9))
 
 # Machines that run tests are shared: how long an example takes says nothing about it.
 settings.register_profile("kubelb", deadline=None)

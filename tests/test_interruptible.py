@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _handlers_put_back() -> Iterator[None]:
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.getsignal(number) for number in numbers}
     yield
     for number, handler in before.items():
@@ -36,3 +38,35 @@ def test_a_hang_up_that_nohup_ignores_does_not_end_the_session() -> None:
     with opening.interruptible():
         os.kill(os.getpid(), signal.SIGHUP)
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+def test_the_first_signal_waits_while_the_testbed_is_put_back_and_says_so() -> None:
+    said: list[str] = []
+    done: list[bool] = []
+
+    def put_back(interrupts: opening.Interrupts) -> None:
+        with interrupts.deferred():
+            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), signal.SIGHUP)  # a hang-up behind it is no second wish
+            done.append(True)
+
+    with opening.interruptible(said.append) as interrupts, pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        put_back(interrupts)
+    assert done
+    assert said == ["kubelb: SIGTERM: the testbed is being put back; a second signal stops that at once"]
+
+
+def test_a_second_signal_ends_the_process_with_a_line_that_says_what_to_do() -> None:
+    code = (
+        "import os, signal\nfrom pytest_kubelb import opening\n"
+        "with opening.interruptible() as interrupts:\n"
+        "    interrupts.remedy = 'put it back'\n"
+        "    try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    except KeyboardInterrupt: pass\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+    assert done.stderr == "\nkubelb: stopped by a second signal (SIGTERM): put it back\n"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _WATCH_S = 300
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
+_END_S = 2.0
 _GONE = 410
 _PIECE = 1 << 16  # bytes: a piece is given on as soon as it is there, whole or not
 LARGEST_EVENT = 8 << 20
@@ -53,7 +54,7 @@ class Watcher:
         for follower in self._followers:
             follower.stop()
         for follower in self._followers:
-            follower.join()
+            follower.join(_END_S)  # one that waits for an API server which hangs ends by its own time-out
 
     def wait_for(self, judge: Callable[[State], _T | None], timeout_s: float) -> _T:
         """Return what `judge` makes of the first state that it does not answer with None.
@@ -109,11 +110,13 @@ class _Follower(threading.Thread):
 
     def cut(self) -> None:
         with self._lock:
-            connection = getattr(self._response, "connection", None)
-            raw = getattr(connection, "sock", None)
-            if raw is not None:
-                # A blocked TLS read can only be ended from below: shut the connection by a second descriptor.
-                with contextlib.suppress(OSError), socket.socket(fileno=os.dup(raw.fileno())) as twin:
+            if self._response is not None:
+                # A blocked TLS read can only be ended from below: shut the connection by a second descriptor. It is the
+                # response's: with `Connection: close` the connection object has let go of its socket by now.
+                with (
+                    contextlib.suppress(OSError, ValueError, AttributeError),  # it has ended by itself
+                    socket.socket(fileno=os.dup(self._response.fileno())) as twin,
+                ):
                     twin.shutdown(socket.SHUT_RDWR)
 
     def _list(self) -> str:

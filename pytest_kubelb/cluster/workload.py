@@ -194,5 +194,7 @@ def wait_until_gone(api: Api, namespace: str, labels: str) -> None:
 def _place(pod: Json) -> str:
     """Give `node/address`, and whether the pod is not ready there."""
     status = pod.get("status") or {}
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
+    ready = any(
+        each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ()
+    )
     return f"{pod['spec'].get('nodeName', '')}/{status.get('podIP', '')}{'' if ready else ', not ready'}"

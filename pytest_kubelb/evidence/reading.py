@@ -27,6 +27,8 @@ _DECIMAL: Final = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _EXPIRES: Final = re.compile(r" expires [0-9]+sec| cache$")
 _SYSCTLS: Final = "/proc/sys/"
 _CPUS: Final = "/sys/devices/system/cpu/cpu"
+_NEVER_STILL: Final = ("/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/fs/file-nr")
+"""Files among the sysctls that hold no setting and say something else each time."""
 _POD_ENDS: Final = ("veth", "cali", "lxc", "eni", "azv", "gke")
 """How network plugins call the node's end of a pod's link: it comes and goes with the pod."""
 _NO_KUBE_PROXY: Final = "proxy:"
@@ -257,7 +259,7 @@ class _Parser:
                     self._settings[f"irq {name}"] = lines[0].strip() or "none"
             elif path.startswith(_CPUS):
                 self._set_cpu(path, lines)
-            elif path.startswith(("/sys/class/net/", _SYSCTLS, "/sys/devices/")):
+            elif path.startswith(("/sys/class/net/", _SYSCTLS, "/sys/devices/")) and path not in _NEVER_STILL:
                 nic = path[len("/sys/class/net/") :] if path.startswith("/sys/class/net/") else ""
                 if not nic.startswith((*_POD_ENDS, "lo/")):
                     self._place(path, lines)

@@ -7,11 +7,12 @@ verdict.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.record import history
-from pytest_kubelb.report import ceilings
+from pytest_kubelb.report import ceilings, digest
 from pytest_kubelb.verdict import repeatability
 from pytest_kubelb.verdict.regression import Regression
 
@@ -77,6 +78,11 @@ class PointOutcome:
     """What limited it: as the evidence names it, `unnamed` by its spread, None where nothing tells."""
     findings: tuple[Finding, ...]
     """The worst first."""
+
+    @cached_property
+    def digest(self) -> digest.Digest:
+        """The figures of its runs."""
+        return digest.of(self.series)
 
     @property
     def spread_word(self) -> str:

@@ -73,6 +73,9 @@ class _RunClock:
         # --benchmark-cprofile calls once more, after the last run.
         self._now_s = next(self._periods_s, 0.0)
 
+    def stop(self) -> None:
+        self._periods_s = iter(())
+
 
 def export(benchmark: Benchmark, series: Series, *, failed: bool) -> None:
     """Hand the valid runs of a point to its item's `benchmark` fixture; to be called once per item.
@@ -92,5 +95,7 @@ def export(benchmark: Benchmark, series: Series, *, failed: bool) -> None:
     # pedantic() takes no timer, and the marker that does is read before the runs exist.
     benchmark._timer = clock
     benchmark.pedantic(clock.run, setup=clock.rewind, rounds=max(len(rps), 1))
+    # pytest-benchmark keeps its timer to the end of the session, and would keep the runs with it.
+    clock.stop()
     if failed or not rps:
         benchmark.has_error = True

@@ -51,6 +51,7 @@ class Digest:
 def of(series: Series) -> Digest:
     """Give the figures of a point's runs."""
     groups = (series.samples, *series.measured_anew)
+    rps = [valid_rps(samples) for samples in groups]
     wire_bytes = (
         sample.wire_bytes_per_request
         for samples in groups
@@ -60,11 +61,13 @@ def of(series: Series) -> Digest:
     return Digest(
         point=series.point,
         runs=sum(sample.validity != "warmup" for sample in series.samples),
-        valid_rps=series.valid_rps,
+        valid_rps=rps[0],
         speaks=series.unspoken("") is None,
         ceiling=ceilings.of_point(series),
         provisionings=tuple(
-            Provisioning(samples[0].provisioning, rps) for samples in groups if (rps := valid_rps(samples))
+            Provisioning(samples[0].provisioning, valid)
+            for samples, valid in zip(groups, rps, strict=True)
+            if valid
         ),
         wire_bytes=array("d", wire_bytes),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ def properties(series: Series, repeatability: Repeatability) -> list[tuple[str, 
         ),
         ("rps_of_valid_runs_req_per_s", " ".join(f"{rps:.2f}" for rps in series.valid_rps)),
     ]
-    return [(f"kubelb_{name}", value) for name, value in pairs]
+    # pytest keeps them of every item to the end of the session: the names, at least, once for all.
+    return [(sys.intern(f"kubelb_{name}"), value) for name, value in pairs]
 
 
 def comparison_properties(judgement: Judgement | None) -> list[tuple[str, str]]:

@@ -7,9 +7,10 @@ It is ASCII, since it does not go through pytest's writer, which mends what a te
 from __future__ import annotations
 
 import logging
-import statistics
+import math
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -53,13 +54,13 @@ class Progress:
         self._id = ""
         self._runs = 0
         self._provisioning = 1
-        self._valid: list[float] = []
+        self._valid = _Spread()
 
     def point_started(self, index: int) -> None:
         """Begin the step of this index in the plan: the testbed is brought to its point."""
         step = self._steps[index]
         self._id, self._runs = step.measurement.id, step.measurement.runs
-        self._provisioning, self._valid = step.measurement.point.provisioning, []
+        self._provisioning, self._valid = step.measurement.point.provisioning, _Spread()
         self._timings.point_started(index, self._clock())
         self._show(["being provisioned"])
 
@@ -77,14 +78,14 @@ class Progress:
         """Show and log a run, which is in the record already."""
         self._timings.run_finished(self._clock())
         if sample.provisioning != self._provisioning:
-            self._provisioning, self._valid = sample.provisioning, []
+            self._provisioning, self._valid = sample.provisioning, _Spread()
         if sample.validity == "valid" and sample.result is not None:
-            self._valid.append(sample.result.rps)
+            self._valid.add(sample.result.rps)
         run = _run(sample, self._runs)
         rps = rate(sample.result.rps) if sample.result else "-"
         log.info("%s %s: %s req/s, %s%s", self._id, run, rps, sample.validity, _because(sample))
         word = [] if sample.validity == "warmup" else [sample.validity]
-        self._show([run, f"{rps} req/s", *word, *self._spread()])
+        self._show([run, f"{rps} req/s", *word, *self._valid.words()])
 
     def point_finished(self) -> None:
         """End the step: whatever follows is not about it."""
@@ -106,16 +107,32 @@ class Progress:
         if self._line is not None:
             self._line.erase()
 
-    def _spread(self) -> list[str]:
-        if len(self._valid) < 2 or not any(self._valid):
-            return []
-        return [f"CV {statistics.stdev(self._valid) / statistics.fmean(self._valid):.2%}"]
-
     def _show(self, parts: Sequence[str]) -> None:
         if self._line is not None:
             left_s, now = self._timings.left_s(self._clock()), datetime.now().astimezone()
             done = f"{self._done}/{len(self._steps)}"
             self._line.show(lambda width: live_line(self._id, parts, done, left_s, width, now))
+
+
+@dataclass
+class _Spread:
+    """The CV of the runs so far, which costs the same after each: a point may have ten thousand."""
+
+    count: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    """Sum of the squared distances from the mean, after Welford (Technometrics 4, 1962)."""
+
+    def add(self, rps: float) -> None:
+        self.count += 1
+        before = rps - self.mean
+        self.mean += before / self.count
+        self.squares += before * (rps - self.mean)
+
+    def words(self) -> list[str]:
+        if self.count < 2 or not self.mean:
+            return []
+        return [f"CV {math.sqrt(self.squares / (self.count - 1)) / self.mean:.2%}"]
 
 
 def live_line(

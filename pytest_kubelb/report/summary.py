@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from pytest_kubelb import stash
 from pytest_kubelb.failures import BROKEN
-from pytest_kubelb.report import between, comparison, findings, terminal
+from pytest_kubelb.outcomes import Outcomes
+from pytest_kubelb.report import between, comparison, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -22,13 +23,14 @@ def show(
 
     Failed points are red where there are colours; the word for it stands in the row.
     """
-    outcomes, width = config.stash.get(stash.OUTCOMES, []), config.get_terminal_writer().fullwidth
+    judged, width = config.stash.get(stash.OUTCOMES, Outcomes()), config.get_terminal_writer().fullwidth
+    outcomes = judged.each
     failed = sum(terminal.overall_word(outcome) in terminal.FAILURES for outcome in outcomes)
     points = terminal.table(outcomes, width) if outcomes else []
     elsewhere = None if config.get_verbosity() > 0 else "-v says why"
     sections = {
         "load balancers": [*points, *_wrapped(_reasons(unmeasured), width)],
-        "what the evidence says": _wrapped(findings.sentences(outcomes, elsewhere), width),
+        "what the evidence says": _wrapped(judged.told.sentences(elsewhere), width),
     }
     unsupported = config.stash.get(stash.UNSUPPORTED, {})
     sections["tuning"] = _wrapped(_unsupported(unsupported), width)

@@ -64,9 +64,7 @@ def point_line(point_id: str, digest: Digest, repeatability: Repeatability) -> s
         figures.append(f"{rate(repeatability.mean)} req/s")
     if repeatability.cv is not None:
         figures.append(f"CV {_against_tolerance(repeatability)}")
-    limited = (
-        [] if ceilings.ranks(digest.ceiling) else [f"limited by {digest.ceiling}, ranks no backend"]
-    )
+    limited = [] if ceilings.ranks(digest.ceiling) else [f"limited by {digest.ceiling}, ranks no backend"]
     return "  ".join([*figures, verdict_word(digest, repeatability), *limited])
 
 

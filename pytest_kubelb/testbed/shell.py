@@ -59,7 +59,8 @@ class RemoteShell:
         there has been told to end then, and the next question opens a new shell.
         """
         try:
-            if self._channel is None or self._channel.closed:  # it may have been lost since: nothing was asked then
+            # One that was lost since the last question has not been asked this one.
+            if self._channel is None or self._channel.closed:
                 self._open()
             return self._exchange(question, timeout_s)
         except TimeoutError as error:

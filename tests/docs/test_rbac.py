@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb.cluster.client import Api
-from pytest_kubelb.cluster.resources import CONFIG_MAPS, NAMESPACES
+from pytest_kubelb.cluster.lease import NAME as LEASE
+from pytest_kubelb.cluster.resources import CONFIG_MAPS, LEASES, NAMESPACES
 from pytest_kubelb.preflight import cluster as cluster_checks
 from tests.docs.conftest import environment, inventory_of
 from tests.docs.guarded_api import guarded
@@ -120,6 +121,10 @@ def test_a_session_in_the_lab_runs_with_exactly_these_rights_and_uses_every_one(
     lab: Lab, tmp_path: Path
 ) -> None:
     bench(tmp_path, lab)
+    with Api(lab.kubeconfig, None, on_event=print) as api:
+        # A session of before has made the Lease, which stays: then nobody makes it again.
+        if (made := api.find(LEASES, LEASE, "kubelb")) is not None:
+            api.delete(LEASES, made)
     with guarded(lab.kubeconfig, tmp_path / "account", Account()) as door:
         done = session(tmp_path, "--kubelb-pods=2", "--kubelb-overlay=vxlan,host-gw")
     assert done.returncode == 0, done.stdout

@@ -1,4 +1,4 @@
-"""The standing lab of the fault matrix, as sessions reach it: by ways of their own that can go wrong. Touches that lab."""
+"""The standing lab of the fault matrix, and the ways to it that can go wrong for a session. Touches that lab."""
 
 from __future__ import annotations
 
@@ -80,9 +80,15 @@ class Bed:
         """Give everything that no session may leave changed."""
         return snapshot.take(self.hosts, self._names, self.api, self.namespace)
 
-    def session(self, folder: Path, *options: str) -> Session:
-        """Start a session."""
-        return Session(folder, self.inventory, *options)
+    @contextlib.contextmanager
+    def session(self, folder: Path, *options: str) -> Iterator[Session]:
+        """Start a session, which is killed at the end if it runs still."""
+        started = Session(folder, self.inventory, *options)
+        try:
+            yield started
+        finally:
+            started.process.kill()
+            started.process.wait()
 
     def sh(self, host: str, script: str, *, check: bool = True) -> str:
         """Run a script on a host and give what it printed."""

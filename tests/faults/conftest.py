@@ -33,28 +33,29 @@ class Row:
     ended: str = ""
     notice_s: list[float] = dataclasses.field(default_factory=list)
 
+    def add(self, *, lost: int, left: int, ended: str, notice_s: float) -> None:
+        """Add one round."""
+        self.times += 1
+        self.lost += lost
+        self.leftovers += left
+        self.ended = ended
+        self.notice_s.append(notice_s)
+
 
 SEEN: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
-def bed(tmp_path_factory: pytest.TempPathFactory, lab: Lab, hosts: Hosts) -> Iterator[beds.Bed]:  # noqa: F811
+def bed(tmp_path_factory: pytest.TempPathFactory, lab: Lab, hosts: Hosts) -> Iterator[beds.Bed]:
     """The lab with the ways to it that faults need."""
     with beds.made(tmp_path_factory.mktemp("bed"), lab, hosts) as made:
         yield made
 
 
 @pytest.fixture
-def row(request: pytest.FixtureRequest) -> Row:
-    """The row of the table for the test's fault: its parameter `fault`, or what its marker of usefixtures is for."""
-    table = request.config.stash.setdefault(SEEN, {})
-    callspec = getattr(request.node, "callspec", None)
-    name = (
-        callspec.params["fault"].name
-        if callspec
-        else request.node.name.removeprefix("test_").replace("_", " ")
-    )
-    return table.setdefault(name, Row())
+def table(request: pytest.FixtureRequest) -> dict[str, Row]:
+    """The table that is printed in the end."""
+    return request.config.stash.setdefault(SEEN, {})
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

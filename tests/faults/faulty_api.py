@@ -1,4 +1,4 @@
-"""A TLS proxy before the lab's API that answers as an API server in trouble does. Touches that server and a loopback port.
+"""A TLS proxy before the lab's API that answers as a server in trouble does. Touches that API and a loopback port.
 
 Requests go through unchanged until a test asks for a trouble.
 """

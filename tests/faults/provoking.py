@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 WORKER = "k05"
 DEPLOYMENT = "kubelb"
+CUT_S = 30
+"""Longer than a session takes to notice that the load balancer is cut off, and to give up putting it back."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class Fault:
     """Whether the run in hand cannot be valid."""
     early: bool = False
     """Whether it is there before the session begins, which then may have no runs."""
+    runs: int = 3
+    """Of each point: more for a fault that takes seconds to provoke."""
     restore: bool = False
     """Whether the session cannot put everything back itself, so that `kubelb restore` has to."""
 
@@ -105,38 +109,30 @@ def broken_pod(bed: Bed, script: str) -> Iterator[None]:
         bed.replace_pod(pod)
 
 
-_SERVER = (
-    "import http.server as h\n"
-    "class Broken(h.BaseHTTPRequestHandler):\n"
-    '    protocol_version = "HTTP/1.1"\n'
-    "    def log_message(self, *_): pass\n"
-    "    def do_GET(self):\n"
-    '        self.send_response(500); self.send_header("Content-Length", 0); self.end_headers()\n'
-    'h.ThreadingHTTPServer(("", 80), Broken).serve_forever()\n'
-)
+_SERVER = """
+import http.server as h
+class Broken(h.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+    def do_GET(self):
+        self.send_response(500); self.send_header("Content-Length", 0); self.end_headers()
+h.ThreadingHTTPServer(("", 81), Broken).serve_forever()
+"""
 
 
 @contextmanager
 def pod_with_500(bed: Bed) -> Iterator[None]:
+    """Let another server answer in the place of a pod's nginx."""
     pod = bed.pod()
-    # Without nginx its network namespace lives on by the server.
-    start = f"n=$1; nsenter -t $n -n setsid python3 -c '{_SERVER}' >/dev/null 2>&1 </dev/null & sleep 0.3; kill -9 \"$@\""
-    bed.in_pod(pod, f"kill -STOP $1; {start}; sleep 0.2")
+    inside = "nsenter -t $1 -n"
+    serve = f"{inside} setsid python3 /tmp/broken.py >/dev/null 2>&1 </dev/null &"
+    listens = f"until {inside} grep -q ':0051 00000000:0000 0A' /proc/self/net/tcp; do sleep 0.05; done"
+    redirect = f"{inside} iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 81"
+    bed.in_pod(pod, f"echo '{_SERVER}' >/tmp/broken.py; {serve} {listens}; {redirect}; kill -9 \"$@\"")
     try:
         yield
     finally:
-        bed.sh(pod["spec"]["nodeName"], "pkill -f Broken[(]h", check=False)
-        bed.replace_pod(pod)
-
-
-@contextmanager
-def slow_pod(bed: Bed) -> Iterator[None]:
-    pod = bed.pod()
-    slow = "tc qdisc add dev eth0 root tbf rate 200kbit burst 3000 latency 500ms"
-    bed.in_pod(pod, f"nsenter -t $1 -n {slow}")
-    try:
-        yield
-    finally:
+        bed.sh(pod["spec"]["nodeName"], "pkill -f 'python3 /tmp/[b]roken'; rm /tmp/broken.py")
         bed.replace_pod(pod)
 
 
@@ -163,18 +159,20 @@ def not_ready(bed: Bed) -> Iterator[None]:
         bed.replace_pod(pod)
 
 
+# The kernel takes the routes over a link away with it.
+_NOTE_ROUTES = "routes=$(ip -4 route show | grep ' dev eth0' | grep -v 'proto kernel')"
+_LINK_UP = 'ip link set eth0 up; echo "$routes" | while read -r each; do [ -z "$each" ] || ip route replace $each; done'
+
+
 @contextmanager
 def cut_off(bed: Bed) -> Iterator[None]:
     """Take the link of a worker with a pod down."""
     node = bed.pod()["spec"]["nodeName"]
-    routes = bed.sh(
-        node, "ip -4 route show dev eth0 scope global; ip -4 route show | grep ' via .* dev eth0'"
-    )
-    again = "; ".join(
-        f"ip route replace {line.strip()} dev eth0" for line in set(routes.splitlines()) if "dev" not in line
-    )
-    with bed.changed(node, "ip link set eth0 down", f"ip link set eth0 up; {again or ':'}"):
+    routes = bed.sh(node, f'{_NOTE_ROUTES}; echo "$routes"; ip link set eth0 down')
+    try:
         yield
+    finally:
+        bed.sh(node, f"routes='{routes.strip()}'; {_LINK_UP}")
 
 
 @contextmanager
@@ -189,15 +187,11 @@ def route_gone(bed: Bed) -> Iterator[None]:
 @contextmanager
 def link_down(bed: Bed) -> Iterator[None]:
     """Cut the load balancer off for a while: what is sent to it is lost, and nothing comes back."""
-    back = "ip link set eth0 up; ip -batch /run/kubelb-lab/flannel.ip; bridge -batch /run/kubelb-lab/flannel.bridge"
-    bed.sh(
-        L,
-        f"ip -4 route show >/tmp/routes; (sleep 0.5; ip link set eth0 down; sleep {CUT_S}; {back}) >/dev/null 2>&1 </dev/null &",
-    )
+    later = f"sleep 0.5; ip link set eth0 down; sleep {CUT_S}; {_LINK_UP}"
+    bed.sh(L, f"{_NOTE_ROUTES}; ( {later} ) >/dev/null 2>&1 </dev/null &")
+    began = time.monotonic()
     yield
-
-
-CUT_S = 25
+    time.sleep(max(0.0, began + CUT_S + 2 - time.monotonic()))
 
 
 @contextmanager
@@ -263,7 +257,7 @@ FAULTS = (
     Fault(
         "wrk printing rubbish",
         lambda bed: wrk_that(bed, "head -c 4096 /dev/urandom; exit 0"),
-        "wrk",
+        "wrk printed no line",
         "healed",
     ),
     Fault(
@@ -276,19 +270,23 @@ FAULTS = (
     Fault("SSH slow", lambda bed: bed.door(C, "slow"), "converged", "healed", loses=False, early=True),
     Fault("SSH host hung", lambda bed: bed.hung(C), "host k12: ", "stopped", restore=True),
     Fault("host key changed", other_host_key, "offers the host key", "stopped"),
-    Fault("disk full on the host", full_disk, "cannot be written", "stopped", early=True),
-    Fault("pod killed", lambda bed: broken_pod(bed, 'kill -9 "$@"'), "errors|got no answer", "healed"),
+    Fault("disk full on the host", full_disk, "cannot be written", "stopped", loses=False, early=True),
+    Fault(
+        "pod killed",
+        lambda bed: broken_pod(bed, 'kill -9 "$@"'),
+        "errors:|got no answer|unable to connect",
+        "healed",
+    ),
     Fault("pod evicted", evicted, "is gone", "healed"),
     Fault("pod not ready", not_ready, "not ready", "healed"),
-    Fault("pod answering 500", pod_with_500, "status [0-9]+", "healed"),
-    Fault("pod answering slowly", slow_pod, "a connection to pod", "healed", loses=False),
+    Fault("pod answering 500", pod_with_500, "status [0-9]+", "healed", runs=10),
     Fault("worker cut off", cut_off, "errors|stalled|got no answer|was spent", "healed"),
     Fault("load balancer cut off", link_down, "host k11: ", "stopped", restore=True),
     Fault(
         "load balancer's table flushed",
         lambda bed: bed.changed(L, "ipvsadm -C", ":"),
-        "errors|no answer|connect",
-        "healed",
+        "host k11: the IPVS service",
+        "stopped",
     ),
     Fault("load balancer's route gone", route_gone, "errors|stalled|no answer|route", "healed"),
     Fault("load balancer's clock set", clock_set, "clock_step", "healed", loses=False),
@@ -298,8 +296,10 @@ FAULTS = (
     Fault("API server 500", lambda bed: for_seconds(bed, "500"), "status 500", "healed", loses=False),
     Fault("token expired", lambda bed: bed.trouble("401"), "are not accepted", "stopped", restore=True),
     Fault("certificate expired", expired_certificate, "certificate", "stopped", restore=True),
-    Fault("watch cut", lambda bed: bed.trouble("cut"), "was cut", "healed", loses=False, early=True),
+    Fault(
+        "watch cut every time", lambda bed: bed.trouble("cut"), "was cut", "stopped", loses=False, early=True
+    ),
     Fault("Deployment scaled by someone else", scaled, "is gone", "healed"),
-    Fault("Deployment deleted by someone else", deleted, "are gone|is gone", "stopped"),
+    Fault("Deployment deleted by someone else", deleted, "someone deleted it", "stopped"),
     Fault("Lease stolen", stolen, "is now held by bob@desk", "stopped"),
 )

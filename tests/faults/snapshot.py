@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Snapshot = dict[str, str]
 
-SETTLING_S = 30.0
+SETTLING_S = 15.0
 """kube-proxy and flannel follow the cluster, and sshd the end of its connections, in their own time."""
 
 # Of kube-proxy's rules those for our Service: the others are made when it first has one. Neighbours and learnt
@@ -45,8 +45,8 @@ mount | grep -c .
 find /tmp /run/kubelb* -not -path '/run/kubelb-lab*' 2>/dev/null | sort
 for p in /proc/[0-9]*; do
   [ "$p/ns/net" -ef /proc/self/ns/net ] && read -r name <"$p/comm" && case $name in
-    sshd*|sh|bash|nc|sed|grep|sort|awk|find|linux.uml|kworker*|nginx|python*|ssh) ;; *) echo "process $name";; esac
-done | sort | uniq
+    sshd*|sh|bash|nc|sed|grep|sort|uniq|awk|find|linux.uml|kworker*|nginx|python*|ssh) ;; *) echo "process $name";; esac
+done | sort -u
 :"""
 
 

@@ -35,7 +35,7 @@ COMMAND = [
 # A session takes 12 s inside wrk at the least; the lab is up after 3-4 s. Ten moments in CI.
 MOMENTS = int(os.environ.get("KUBELB_TEST_KILLS", "10"))
 LONGEST_S = 13.0
-SEED = int(os.environ.get("KUBELB_TEST_SEED", time.time_ns() % 10**9))
+SEED = int(os.environ["KUBELB_TEST_SEED"])
 
 pytestmark = pytest.mark.usefixtures("lab_kernel", "labs_of_their_own")
 

@@ -194,7 +194,7 @@ def test_killing_the_lab_ends_the_load_balancer_with_it(lab: Lab) -> None:
     del lab  # or this one would start before it is known whether qemu is there
     another = launch.start(None, "qemu", tied=True)
     try:
-        (machine,) = machines(another.folder)
+        (machine,) = machines(another)
         os.kill(another.facts.pid, signal.SIGKILL)
         deadline = time.monotonic() + 10
         while machine.exists() and time.monotonic() < deadline:
@@ -205,12 +205,13 @@ def test_killing_the_lab_ends_the_load_balancer_with_it(lab: Lab) -> None:
     assert not another.folder.exists()
 
 
-def machines(folder: Path) -> list[Path]:
-    """Give the /proc folders of the qemu processes that belong to the lab in `folder`."""
+def machines(lab: Lab) -> list[Path]:
+    """Give the /proc folders of the qemu processes in the lab's PID namespace."""
     found = []
+    inside = Path(f"/proc/{lab.facts.init_pid}/ns/pid").readlink()
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            words = (path / "cmdline").read_bytes().split(b"\0")
-            if words[0].endswith(qemu.PROGRAM.encode()) and any(bytes(folder) in word for word in words):
+            program = (path / "cmdline").read_bytes().split(b"\0")[0]
+            if program.endswith(qemu.PROGRAM.encode()) and (path / "ns/pid").readlink() == inside:
                 found.append(path)
     return found

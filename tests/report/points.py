@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from pytest_kubelb.load.result import Latency, SocketErrors, WrkResult
 from pytest_kubelb.record.finding import Finding
 from pytest_kubelb.record.sample import Sample, Series
+from pytest_kubelb.report import digest
 from pytest_kubelb.verdict.regression import Regression
 from pytest_kubelb.verdict.repeatability import Repeatability, judge
 
 if TYPE_CHECKING:
     from pytest_kubelb.comparing import Judgement
+    from pytest_kubelb.report.digest import Digest
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,10 @@ class JudgedPoint:
     series: Series
     repeatability: Repeatability
     judgement: Judgement | None = None
+
+    @property
+    def digest(self) -> Digest:
+        return digest.of(self.series)
 
 
 def sample(

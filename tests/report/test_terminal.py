@@ -12,7 +12,7 @@ from .points import JudgedPoint, judged_point, regressed
 
 
 def line_of(point: JudgedPoint) -> str:
-    return point_line(point.id, point.series, point.repeatability)
+    return point_line(point.id, point.digest, point.repeatability)
 
 
 def test_a_finished_point_is_one_line_with_runs_mean_cv_tolerance_and_verdict() -> None:

@@ -12,7 +12,7 @@ from .points import judged_point, regressed
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_kubelb.judging import Outcome
+    from pytest_kubelb.outcomes import Outcome
 
 
 class FewComparison:

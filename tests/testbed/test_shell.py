@@ -91,13 +91,11 @@ def test_after_an_error_the_next_question_opens_a_new_shell(shell: RemoteShell) 
     assert shell.ask("greet again", 5).text == "hello again\n"
 
 
-def test_a_lost_connection_is_an_error_and_the_next_question_connects_again(
+def test_a_connection_that_was_lost_between_questions_is_opened_again_by_the_next_one(
     host: Host, shell: RemoteShell
 ) -> None:
     pid(shell)
     host.close()
-    with pytest.raises(TestbedError, match="host h1: no answer"):
-        shell.ask("echo lost", 5)
     assert shell.ask("echo back", 5).text == "back\n"
 
 
