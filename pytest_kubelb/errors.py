@@ -5,14 +5,14 @@ what a host, a file or the cluster said: as text it is printable, of bounded len
 secret, whatever that was.
 """
 
-from pytest_kubelb.printable import LONGEST_SENTENCE, printable, shortened
+from pytest_kubelb.text.printable import LONGEST_SENTENCE, printable, shortened
 
 
 class KubelbError(Exception):
     """Base of all errors whose message is meant for the user as it stands."""
 
     def __str__(self) -> str:
-        from pytest_kubelb.redaction import redacted  # not at every start of pytest
+        from pytest_kubelb.text.redaction import redacted  # not at every start of pytest
 
         return shortened(printable(redacted(super().__str__())), LONGEST_SENTENCE)
 

@@ -205,7 +205,7 @@ def _open(config: pytest.Config, stack: ExitStack, interrupts: Interrupts) -> He
     from pytest_kubelb.holding import Wanted, hold
     from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.session import new_session
-    from pytest_kubelb.redaction import secrets_of_kubeconfig
+    from pytest_kubelb.text.redaction import secrets_of_kubeconfig
 
     resumed = config.stash.get(stash.RESUMING, None)
     if resumed is not None:
@@ -254,7 +254,7 @@ def _open(config: pytest.Config, stack: ExitStack, interrupts: Interrupts) -> He
         resumed.require_same_testbed(held.facts)
     on_event("testbed", dict(held.facts))
     if settings.baseline is not None:
-        from pytest_kubelb import resuming
+        from pytest_kubelb.resume import session as resuming
 
         resuming.compare(config, settings, session.record)
     return held

@@ -144,7 +144,7 @@ def pytest_collection_modifyitems(
 
         onscreen.register(config, items)
         if stash.RESUMING in config.stash:
-            from pytest_kubelb import kept_items
+            from pytest_kubelb.resume import kept_items
 
             config.pluginmanager.register(kept_items.KeptItems(config), "kubelb-kept-items")
     return result
@@ -225,7 +225,7 @@ def _settings(config: pytest.Config) -> Settings:
         config.stash[stash.BACKENDS] = sources.backends(config)
         config.stash[stash.SETTINGS] = sources.resolve(config, config.stash[stash.BACKENDS])
         if config.stash[stash.SETTINGS].resume is not None:
-            from pytest_kubelb import resuming
+            from pytest_kubelb.resume import session as resuming
 
             resuming.choose(config)
     return config.stash[stash.SETTINGS]

@@ -83,7 +83,7 @@ def plan(config: pytest.Config, items: Sequence[pytest.Item]) -> matrix.Plan:
             planned[item.nodeid] = _planned(item, made)
     config.stash[stash.PLANNED] = planned
     if stash.RESUMING in config.stash:
-        from pytest_kubelb import resuming
+        from pytest_kubelb.resume import session as resuming
 
         resuming.keep(config, planned)
     kept = kept_from_record(config)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.record.sample import Series
     from pytest_kubelb.record.writer import RecordWriter
     from pytest_kubelb.report.progress import Progress
-    from pytest_kubelb.resuming import Resuming
+    from pytest_kubelb.resume.session import Resuming
     from pytest_kubelb.settings import Settings
 
 SETTINGS: pytest.StashKey[Settings] = pytest.StashKey()

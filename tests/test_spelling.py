@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 
 
 @pytest.mark.parametrize(

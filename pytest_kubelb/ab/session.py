@@ -13,7 +13,7 @@ from pytest_kubelb.ab.opened import open_sides
 from pytest_kubelb.ab.report import Plan
 from pytest_kubelb.record.lines import Verdict
 from pytest_kubelb.record.session import new_session
-from pytest_kubelb.saying import say
+from pytest_kubelb.text.saying import say
 
 if TYPE_CHECKING:
     from pytest_kubelb.ab.request import Request

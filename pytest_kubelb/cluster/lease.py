@@ -19,7 +19,7 @@ from pytest_kubelb.cluster.refusal import ApiError, as_described
 from pytest_kubelb.cluster.resources import LEASES, Json, Target
 from pytest_kubelb.cluster.watch import State, Watcher
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.printable import printable
+from pytest_kubelb.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.saying import say
+from pytest_kubelb.text.saying import say
 
 if TYPE_CHECKING:
     import argparse

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.saying import say
+from pytest_kubelb.text.saying import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError, KubelbError, TestbedError
-from pytest_kubelb.saying import say
+from pytest_kubelb.text.saying import say
 
 if TYPE_CHECKING:
     import argparse

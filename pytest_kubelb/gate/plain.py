@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pytest_kubelb.printable import printable, shortened
+from pytest_kubelb.text.printable import printable, shortened
 
 _LONGEST: Final = 1000
 

@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.gate import words
-from pytest_kubelb.printable import shortened
+from pytest_kubelb.text.printable import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.comparing import NotJudged
 from pytest_kubelb.gate.plain import plain
 from pytest_kubelb.report import terminal
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict.repeatability import SESSION_SHARE
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.record.session import sync_folder
-from pytest_kubelb.redaction import may_hold_secrets, redacted_fields
+from pytest_kubelb.text.redaction import may_hold_secrets, redacted_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -13,7 +13,7 @@ import shutil
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.redaction import redacted
+from pytest_kubelb.text.redaction import redacted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.matrix import pods_label
 from pytest_kubelb.report import ceilings, columns
 from pytest_kubelb.report.columns import Column
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict import ratio
 
 if TYPE_CHECKING:

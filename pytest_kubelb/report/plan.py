@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.matrix import Plan, Step
     from pytest_kubelb.record.planned import Planned
-    from pytest_kubelb.resuming import Resuming
+    from pytest_kubelb.resume.session import Resuming
 
 
 def summary(plan: Plan) -> list[str]:

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_kubelb.report.eta import Timings
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.gate.session import labels
 from pytest_kubelb.record.points import PointKey, point_key
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict import repeatability
 
 if TYPE_CHECKING:

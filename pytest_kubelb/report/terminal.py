@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from pytest_kubelb.report import ceilings, columns
 from pytest_kubelb.report.columns import Column, extra
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict.regression import Regression
 
 if TYPE_CHECKING:

@@ -25,13 +25,13 @@ from pytest_kubelb.record.frame import load as load_frame
 from pytest_kubelb.record.imports.making import import_paths
 from pytest_kubelb.record.imports.sessions import Choices
 from pytest_kubelb.record.lines import line_to_json
-from pytest_kubelb.redaction import redacted, redacted_fields, secrets_of_kubeconfig
 from pytest_kubelb.report import json_report
 from pytest_kubelb.report.formats import FORMATS, Reports
 from pytest_kubelb.report.html.build import build
 from pytest_kubelb.report.session_text import render
 from pytest_kubelb.testbed import inventory
 from pytest_kubelb.testbed.ssh import Link, read_ssh_config
+from pytest_kubelb.text.redaction import redacted, redacted_fields, secrets_of_kubeconfig
 from tests.fuzz.target import Target
 from tests.load.classic_text import REAL_OUTPUT
 from tests.preflight.made import INVENTORY

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.printable import LONGEST_SENTENCE
+from pytest_kubelb.text.printable import LONGEST_SENTENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,7 +17,7 @@ import yaml
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab import launch, requirements
 from pytest_kubelb.record.appending import JsonLines
-from pytest_kubelb.redaction import REDACTED, redacted, redacted_fields
+from pytest_kubelb.text.redaction import REDACTED, redacted, redacted_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from pytest_kubelb.record.sources import Source
 from pytest_kubelb.report.formats import Reports
 from pytest_kubelb.report.html.build import build
 from pytest_kubelb.report.session_text import render
-from pytest_kubelb.saying import say
+from pytest_kubelb.text.saying import say
 from tests.report.html import made
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_kubelb.redaction import REDACTED, redacted, secrets_of_kubeconfig
+from pytest_kubelb.text.redaction import REDACTED, redacted, secrets_of_kubeconfig
 
 KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAABG5vbmUAAAA\n-----END OPENSSH PRIVATE KEY-----"

@@ -7,7 +7,7 @@ import textwrap
 from itertools import combinations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict.ceiling import at_ceiling
 from pytest_kubelb.verdict.collapse import COLLAPSED_BELOW, Break, Timed, breaks
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from pytest_kubelb.report.html import ratios, words
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 from pytest_kubelb.verdict import ratio, repeatability
 
 if TYPE_CHECKING:

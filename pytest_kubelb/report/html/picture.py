@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.report.html import svg, words
 from pytest_kubelb.report.html.scale import Scale, spaced
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

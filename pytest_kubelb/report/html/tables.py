@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.report.html import withheld, words
-from pytest_kubelb.spelling import rate
+from pytest_kubelb.text.spelling import rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.redaction import redacted, redacted_fields
+from pytest_kubelb.text.redaction import redacted, redacted_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.printable import printable
+from pytest_kubelb.text.printable import printable
 
 if TYPE_CHECKING:
     from typing import TextIO

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb import recording, resume_check, stash
+from pytest_kubelb import recording, stash
 from pytest_kubelb.errors import ConfigError, KubelbError
 from pytest_kubelb.record import history, resumable
 from pytest_kubelb.record.points import point_key
 from pytest_kubelb.record.reader import read_record
 from pytest_kubelb.record.session import Session
+from pytest_kubelb.resume import sameness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +60,7 @@ class Resuming:
 
     def require_same_testbed(self, facts: Mapping[str, object]) -> None:
         """Raise ConfigError when what was found of the testbed differs from what the record tells of it."""
-        _refuse(self.found, resume_check.of_facts(self.known, facts))
+        _refuse(self.found, sameness.of_facts(self.known, facts))
 
 
 def choose(config: pytest.Config) -> None:
@@ -71,7 +72,7 @@ def choose(config: pytest.Config) -> None:
     except KubelbError as error:
         raise ConfigError(f"{origin}: {error}") from error
     own_seed = settings.origins["order_seed"] not in ("default", "drawn for this session")
-    seed = None if own_seed else resume_check.seed(known.start.settings)
+    seed = None if own_seed else sameness.seed(known.start.settings)
     if seed is not None:
         settings = replace(
             settings,
@@ -79,8 +80,8 @@ def choose(config: pytest.Config) -> None:
             origins=MappingProxyType({**settings.origins, "order_seed": f"session {found.id}"}),
             texts=MappingProxyType({**settings.texts, "order_seed": str(seed)}),
         )
-    _refuse(found, resume_check.of_settings(known.start.settings, settings))
-    _refuse(found, resume_check.of_facts(known, recording.facts_of(settings)))
+    _refuse(found, sameness.of_settings(known.start.settings, settings))
+    _refuse(found, sameness.of_facts(known, recording.facts_of(settings)))
     config.stash[stash.SETTINGS] = settings
     config.stash[stash.RESUMING] = Resuming(found, known)
 
@@ -88,7 +89,7 @@ def choose(config: pytest.Config) -> None:
 def keep(config: pytest.Config, planned: Mapping[str, Planned]) -> None:
     """Take from the record what is finished of the selected items. Raises ConfigError for one it had not planned."""
     resuming = config.stash[stash.RESUMING]
-    _refuse(resuming.found, resume_check.of_items(resuming.known, planned.values()))
+    _refuse(resuming.found, sameness.of_items(resuming.known, planned.values()))
     for nodeid, item in planned.items():
         if item.item in resuming.known.finished:
             resuming.kept[nodeid] = resuming.known.finished[item.item]

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from pytest_kubelb import resuming, stash
+from pytest_kubelb import stash
 from pytest_kubelb.errors import KubelbError
 from pytest_kubelb.record.sample import Series
+from pytest_kubelb.resume import session as resuming
 from pytest_kubelb.settings import override
 
 if TYPE_CHECKING:
