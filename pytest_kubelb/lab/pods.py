@@ -97,6 +97,7 @@ class PodRuntime:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(running.process.pid, signal.SIGKILL)
         running.process.wait()
+        _unplug(running.task)
         namespaces.delete(_namespace(uid))
         _log(uid).unlink(missing_ok=True)
         with self._lock:
@@ -127,7 +128,7 @@ class PodRuntime:
             }
             ip.link(
                 "add",
-                ifname=f"veth{task.uid[:8]}",
+                ifname=_veth(task),
                 kind="veth",
                 master=bridge,
                 mtu=task.mtu,
@@ -173,6 +174,21 @@ def _identity(task: PodTask) -> str:
     # There is one uid only: what makes it another user than the host's is that it may do nothing.
     nothing = "--inh-caps=-all --ambient-caps=-all --bounding-set=-all" if task.user else ""
     return f"setpriv {nothing} --no-new-privs"
+
+
+def _veth(task: PodTask) -> str:
+    """Give the node's end of a pod's link."""
+    return f"veth{task.uid[:8]}"
+
+
+def _unplug(task: PodTask) -> None:
+    """Take a pod's link away, as a network plugin does.
+
+    The pod's namespace is there until its last connection ends, which for one whose peer is cut off takes minutes.
+    """
+    with namespaces.inside(task.node.name), IPRoute() as ip:
+        for link in ip.link_lookup(ifname=_veth(task)):
+            ip.link("del", index=link)
 
 
 def _namespace(uid: str) -> str:

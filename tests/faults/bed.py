@@ -81,9 +81,9 @@ class Bed:
         return snapshot.take(self.hosts, self._names, self.api, self.namespace)
 
     @contextlib.contextmanager
-    def session(self, folder: Path, *options: str) -> Iterator[Session]:
+    def session(self, folder: Path, *options: str, waits: bool = False) -> Iterator[Session]:
         """Start a session, which is killed at the end if it runs still."""
-        started = Session(folder, self.inventory, *options)
+        started = Session(folder, self.inventory, *options, waits=waits)
         try:
             yield started
         finally:

@@ -39,8 +39,8 @@ class Fault:
     """Whether the run in hand cannot be valid."""
     early: bool = False
     """Whether it is there before the session begins, which then may have no runs."""
-    runs: int = 3
-    """Of each point: more for a fault that takes seconds to provoke."""
+    waits: bool = True
+    """Whether the second run waits for the fault; not for one that passes by itself while the session goes on."""
     restore: bool = False
     """Whether the session cannot put everything back itself, so that `kubelb restore` has to."""
 
@@ -264,7 +264,11 @@ FAULTS = (
         "SSH of a worker dropped", lambda bed: dropped(bed, WORKER), '"reconnected"', "healed", loses=False
     ),
     Fault(
-        "SSH of the benchmarker dropped", lambda bed: dropped(bed, C), "SSH connection was lost", "stopped"
+        "SSH of the benchmarker dropped",
+        lambda bed: dropped(bed, C),
+        "SSH connection was lost",
+        "stopped",
+        waits=False,
     ),
     Fault("SSH refused", lambda bed: dropped(bed, WORKER, "refused"), "Connection refused", "stopped"),
     Fault("SSH slow", lambda bed: bed.door(C, "slow"), "converged", "healed", loses=False, early=True),
@@ -279,7 +283,7 @@ FAULTS = (
     ),
     Fault("pod evicted", evicted, "is gone", "healed"),
     Fault("pod not ready", not_ready, "not ready", "healed"),
-    Fault("pod answering 500", pod_with_500, "status [0-9]+", "healed", runs=10),
+    Fault("pod answering 500", pod_with_500, "status [0-9]+", "healed"),
     Fault("worker cut off", cut_off, "errors|stalled|got no answer|was spent", "healed"),
     Fault("load balancer cut off", link_down, "host k11: ", "stopped", restore=True),
     Fault(
@@ -290,10 +294,38 @@ FAULTS = (
     ),
     Fault("load balancer's route gone", route_gone, "errors|stalled|no answer|route", "healed"),
     Fault("load balancer's clock set", clock_set, "clock_step", "healed", loses=False),
-    Fault("API server down", lambda bed: for_seconds(bed, "dropped"), "trying again", "healed", loses=False),
-    Fault("API server slow", lambda bed: for_seconds(bed, "slow"), "converged", "healed", loses=False),
-    Fault("API server 429", lambda bed: for_seconds(bed, "429"), "status 429", "healed", loses=False),
-    Fault("API server 500", lambda bed: for_seconds(bed, "500"), "status 500", "healed", loses=False),
+    Fault(
+        "API server down",
+        lambda bed: for_seconds(bed, "dropped"),
+        "trying again",
+        "healed",
+        loses=False,
+        waits=False,
+    ),
+    Fault(
+        "API server slow",
+        lambda bed: for_seconds(bed, "slow"),
+        "converged",
+        "healed",
+        loses=False,
+        waits=False,
+    ),
+    Fault(
+        "API server 429",
+        lambda bed: for_seconds(bed, "429"),
+        "status 429",
+        "healed",
+        loses=False,
+        waits=False,
+    ),
+    Fault(
+        "API server 500",
+        lambda bed: for_seconds(bed, "500"),
+        "status 500",
+        "healed",
+        loses=False,
+        waits=False,
+    ),
     Fault("token expired", lambda bed: bed.trouble("401"), "are not accepted", "stopped", restore=True),
     Fault("certificate expired", expired_certificate, "certificate", "stopped", restore=True),
     Fault(

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 LONGEST_S = 60.0
 KUBELB = "import sys; from pytest_kubelb.cli import main; sys.exit(main())"
 BENCH = "def test_rps(wrk):\n    wrk()\n"
+# The second run waits, its first readings made, until the fault is there: how long that takes decides nothing.
+GATE = """
+import pathlib, time, pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_kubelb_run_load(number):
+    until = time.monotonic() + 60
+    while number == 1 and not pathlib.Path("provoked").exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return (yield)
+"""
 OPTIONS = (
     "-p", "no:cacheprovider", "--kubelb-backend=ipvs", "--kubelb-pods=2,3", "--kubelb-order=paired",
     "--kubelb-runs=3", "--kubelb-warmup=0", "--kubelb-duration=1s", "--kubelb-connections=8",
@@ -28,14 +39,21 @@ OPTIONS = (
 class Session:
     """One session, from its start to its end."""
 
-    def __init__(self, folder: Path, inventory: Path, *options: str) -> None:
+    def __init__(self, folder: Path, inventory: Path, *options: str, waits: bool = False) -> None:
+        """With `waits`, its second run begins when it is told to `go_on`."""
         folder.mkdir(exist_ok=True)
+        if waits:
+            (folder / "conftest.py").write_text(GATE)
         (folder / "test_rps.py").write_text(BENCH)
         (folder / "pytest.ini").write_text("[pytest]\n")
         self._folder = folder
         words = [sys.executable, "-m", "pytest", *OPTIONS, f"--kubelb-inventory={inventory}", *options]
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen(words, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+
+    def go_on(self) -> None:
+        """Let a session that waits begin its second run."""
+        (self._folder / "provoked").touch()
 
     @property
     def output(self) -> str:

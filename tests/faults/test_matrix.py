@@ -25,6 +25,7 @@ def provoked(fault: Fault, bed: Bed, session: Session) -> tuple[list[Line], floa
     """Provoke the fault when the first run is in the record; that run, and the seconds until the fault was noticed."""
     session.until(session.measures)
     with fault.provoke(bed):
+        session.go_on()
         earlier = session.samples()
         noticed_s = session.until(lambda: session.says(fault.said))
         if fault.ended == "stopped":
@@ -34,7 +35,7 @@ def provoked(fault: Fault, bed: Bed, session: Session) -> tuple[list[Line], floa
 
 def there_before(fault: Fault, bed: Bed, folder: Path) -> tuple[Session, float]:
     """Give a session that began, and ended, under the fault."""
-    with fault.provoke(bed), bed.session(folder, f"--kubelb-runs={fault.runs}") as session:
+    with fault.provoke(bed), bed.session(folder) as session:
         noticed_s = session.until(lambda: session.says(fault.said))
         session.end()
     return session, noticed_s
@@ -51,7 +52,7 @@ def test_a_fault_is_named_and_leaves_nothing(
         earlier: list[Line] = []
         session, noticed_s = there_before(fault, bed, tmp_path)
     else:
-        with bed.session(tmp_path, f"--kubelb-runs={fault.runs}") as session:
+        with bed.session(tmp_path, waits=fault.waits) as session:
             earlier, noticed_s = provoked(fault, bed, session)
             session.end()
     if fault.restore:
