@@ -284,7 +284,7 @@ FAULTS = (
     Fault("pod evicted", evicted, "is gone", "healed"),
     Fault("pod not ready", not_ready, "not ready", "healed"),
     Fault("pod answering 500", pod_with_500, "status [0-9]+", "healed"),
-    Fault("worker cut off", cut_off, "errors|stalled|got no answer|was spent", "healed"),
+    Fault("worker cut off", cut_off, "(errors|stalled|syn_retransmits): |got no answer|was spent", "healed"),
     Fault("load balancer cut off", link_down, "host k11: ", "stopped", restore=True),
     Fault(
         "load balancer's table flushed",
@@ -292,7 +292,7 @@ FAULTS = (
         "host k11: the IPVS service",
         "stopped",
     ),
-    Fault("load balancer's route gone", route_gone, "errors|stalled|no answer|route", "healed"),
+    Fault("load balancer's route gone", route_gone, "(errors|stalled|syn_retransmits): ", "healed"),
     Fault("load balancer's clock set", clock_set, "clock_step", "healed", loses=False),
     Fault(
         "API server down",
