@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shlex
 import signal
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -88,6 +88,16 @@ class Interrupts:
             self._is_deferred = False
         if self._later is not None:
             raise KeyboardInterrupt(self._later)
+
+    @contextmanager
+    def closing(self) -> Iterator[ExitStack]:
+        """Give a stack of what is to be put back, whose closing the first signal does not break into."""
+        stack = ExitStack()
+        try:
+            yield stack
+        finally:
+            with self.deferred():
+                stack.close()
 
     def heed(self, number: int, _frame: object) -> None:
         """Handle a signal: the first one ends the session in order, the second one at once.

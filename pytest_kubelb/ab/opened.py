@@ -7,7 +7,7 @@ or address, have a Deployment and a Service each, which are both up all the time
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import ExitStack
     from pathlib import Path
 
     from pytest_kubelb.ab.request import Request
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.cluster.endpoints import Endpoint
     from pytest_kubelb.cluster.manifests import Manifest
     from pytest_kubelb.holding import OnEvent
+    from pytest_kubelb.opening import Interrupts
     from pytest_kubelb.testbed.hosts import Host
     from pytest_kubelb.testbed.inventory import Inventory
     from pytest_kubelb.testbed.locking import Lock
@@ -44,13 +46,13 @@ _T = TypeVar("_T")
 
 @contextmanager
 def open_sides(
-    sides: Sequence[Side], request: Request, session: str, on_event: OnEvent
+    sides: Sequence[Side], request: Request, session: str, on_event: OnEvent, interrupts: Interrupts
 ) -> Iterator[tuple[OpenSide, OpenSide]]:
     """Open the testbed of both sides with their pods up; no backend is programmed yet.
 
-    At the end everything is put back, the last first. Raises TestbedError.
+    At the end everything is put back, the last first, whatever signal comes meanwhile. Raises TestbedError.
     """
-    with ExitStack() as stack:
+    with interrupts.closing() as stack:
         parts = _Parts(stack, sides, session, on_event)
         parts.connect()
         a, b = (parts.open(side, request.pods, request.overlay) for side in sides)

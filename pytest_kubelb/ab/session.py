@@ -29,13 +29,8 @@ def compare(request: Request, *, as_json: bool) -> int:
     Raises KubelbError when the testbed or the record is lost, and KeyboardInterrupt, for SIGTERM and SIGHUP too; in
     any case after everything has been put back.
     """
-    with (
-        opening.interruptible() as interrupts,
-        opening.inventory_of(request.settings, request.tunings) as (
-            inventory,
-            facts,
-        ),
-    ):
+    with opening.interruptible() as interrupts, interrupts.closing() as stack:
+        inventory, facts = stack.enter_context(opening.inventory_of(request.settings, request.tunings))
         interrupts.remedy = opening.remedy(request.settings, inventory)
         sides = request.sides(inventory.file)
         session = new_session(request.root, datetime.now(UTC))
@@ -43,7 +38,8 @@ def compare(request: Request, *, as_json: bool) -> int:
         writer = recording.begin(session, request.settings, {**facts, "ab": known})
         code = FAILED
         try:
-            code = _compared(Plan(request, sides, session.record), session.id, writer, as_json=as_json)
+            plan = Plan(request, sides, session.record)
+            code = _compared(plan, session.id, writer, interrupts, as_json=as_json)
         except KeyboardInterrupt:
             code = INTERRUPTED
             raise
@@ -52,7 +48,9 @@ def compare(request: Request, *, as_json: bool) -> int:
         return code
 
 
-def _compared(plan: Plan, session: str, writer: RecordWriter, *, as_json: bool) -> int:
+def _compared(
+    plan: Plan, session: str, writer: RecordWriter, interrupts: opening.Interrupts, *, as_json: bool
+) -> int:
     """Open both sides, measure, put back, judge; record and print what came out of it."""
 
     def show(*lines: str) -> None:
@@ -61,7 +59,7 @@ def _compared(plan: Plan, session: str, writer: RecordWriter, *, as_json: bool) 
 
     request = plan.request
     show(*report.heading(plan))
-    with open_sides(plan.sides, request, session, partial(recording.note, writer)) as (a, b):
+    with open_sides(plan.sides, request, session, partial(recording.note, writer), interrupts) as (a, b):
         made = pairs.measure(a, b, request.settings, writer.append, lambda pair: show(report.line(pair)))
         # Before anything is put back: should that fail, the verdict is known all the same.
         judged = outcome.judge(made, request.settings.max_drop)

@@ -177,3 +177,44 @@ def test_a_signal_ends_the_session_in_order_and_puts_everything_back(
     assert isinstance(end, SessionEnd)
     assert end.exit_code == 130
     assert state(lab, hosts) == before
+
+
+def test_a_first_signal_while_everything_is_put_back_waits_for_its_end(
+    lab: Lab, hosts: Hosts, tmp_path: Path
+) -> None:
+    before = state(lab, hosts)
+    signalled = (
+        "import os, signal, sys\n"
+        "from pytest_kubelb.cli import main\n"
+        "from pytest_kubelb.tuning.tuner import Tuner\n"
+        "restore = Tuner.restore\n"
+        "def signalled(tuner):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    restore(tuner)\n"
+        "    print('the step was finished')\n"
+        "Tuner.restore = signalled\n"
+        "sys.exit(main())"
+    )
+    sides = [
+        "--a",
+        "backends.ipvs.scheduler=rr",
+        "--b",
+        "backends.ipvs.scheduler=wrr",
+        "--pods=2",
+        "--runs=3",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", signalled, *words(lab, tmp_path, *sides)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 130, done.stdout + done.stderr
+    assert "the step was finished" in done.stdout
+    assert "SIGTERM: the testbed is being put back" in done.stderr
+    assert "Traceback" not in done.stderr
+    end = record(tmp_path)[-1]
+    assert isinstance(end, SessionEnd)
+    assert end.exit_code == 130
+    assert state(lab, hosts) == before

@@ -24,7 +24,9 @@ ROUNDS = 3 if conftest.LONG else 1
 def provoked(fault: Fault, bed: Bed, session: Session) -> tuple[list[Line], float]:
     """Provoke the fault when the first run is in the record; that run, and the seconds until the fault was noticed."""
     session.until(session.measures)
-    assert not fault.waits or not session.says(fault.said), f"{fault.said} is said of a session without a fault"
+    assert not fault.waits or not session.says(fault.said), (
+        f"{fault.said} is said of a session without a fault"
+    )
     with fault.provoke(bed):
         session.go_on()
         earlier = session.samples()
