@@ -87,17 +87,26 @@ class Observer:
         self._told: set[str] = set()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="kubelb-pods")
         self._last: tuple[Target, _Look] | None = None
+        self._boots: dict[str, str] = {}
+        self.restarted: TestbedError | None = None
+        """Says which host was started again since it was first read: it has lost what was set there."""
 
     def around(self, target: Target, settings: Settings, run: Callable[[], Sample]) -> Observed:
         """Give the sample of `run` with its findings, ceiling and validity, and what was read around it.
 
         A run that failed by itself keeps its reason. One after which a host cannot be read keeps its result and is
-        failed. Raises TestbedError when a host cannot be read before the run.
+        failed; it is asked twice, since the answer may be that it was started again. Raises TestbedError when a host
+        cannot be read before the run, or was started again before it.
         """
         before, self._last = self._before(target), None
+        if self.restarted:
+            raise self.restarted
         sample = run()
         try:
-            after = self._look(target, since=before)
+            try:
+                after = self._look(target, since=before)
+            except TestbedError:
+                after = self._look(target, since=before)
         except TestbedError as error:
             reason = sample.reason or f"what the hosts counted is not known after the run: {error}"
             return Observed(replace(sample, validity="failed", reason=reason), None)
@@ -146,7 +155,16 @@ class Observer:
             at_s = time.monotonic()
         finally:
             wait([pods])  # the cluster's client is for one thread at a time
+        self._note_boots(readings)
         return _Look(readings, pods.result(), self._drift(readings), at_s)
+
+    def _note_boots(self, readings: Mapping[str, Reading]) -> None:
+        for name, reading in readings.items():
+            if reading.boot_id != self._boots.setdefault(name, reading.boot_id):
+                self.restarted = TestbedError(
+                    f"host {name} was started again while this session held it, and what was set there is gone; look"
+                    " for the reason in its journal (`journalctl -b -1`), and resume the session when it is as it was"
+                )
 
     def _run_evidence(
         self,

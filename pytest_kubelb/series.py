@@ -84,11 +84,17 @@ class PointRuns:
             )
 
     def _still_ours(self, made: Observed) -> Observed:
-        """Give the run; failed, and the session broken, when somebody else took the testbed while it ran."""
+        """Give the run; failed, and the session broken, when the testbed was lost while it ran.
+
+        Somebody else took it, or a host was started again.
+        """
         if self._testbed.broken:
             return made
+        held = self._testbed.in_order()
         try:
-            self._testbed.in_order().lock.check()
+            held.lock.check()
+            if held.observer and held.observer.restarted:
+                raise held.observer.restarted
         except TestbedError as error:
             self._testbed.break_(error)
             return replace(made, sample=replace(made.sample, validity="failed", reason=str(error)))

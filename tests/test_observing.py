@@ -140,6 +140,21 @@ def test_a_host_that_was_started_again_is_told_as_that_and_not_as_a_drift() -> N
     assert len(drifts_of(sample)) == 1
 
 
+def test_after_a_host_was_started_again_no_run_is_made() -> None:
+    watching = observer(Readings(EXPECTED, boot_ids=("a", "b")))
+    observed(watching)
+    assert "host k11 was started again while this session held it" in str(watching.restarted)
+    with pytest.raises(TestbedError, match="k11 was started again"):
+        observed(watching)
+
+
+def test_a_host_that_does_not_answer_after_the_run_is_asked_again_and_may_say_that_it_was_started() -> None:
+    watching = observer(Readings(EXPECTED, TestbedError("k11 is gone"), EXPECTED, boot_ids=("a", "a", "b")))
+    sample = observed(watching)
+    assert "the host was started again" in str(sample.reason)
+    assert watching.restarted is not None
+
+
 def test_the_limit_of_drift_holds_for_the_tuning_as_for_the_evidence() -> None:
     for limits in (Limits(tuning_drift=None), Limits(tuning_drift=1.0)):
         sample = observed(observer(Readings(EXPECTED, CHANGED), limits))

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
 
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab.api.cluster_api import ClusterApi
@@ -62,6 +63,8 @@ class LabCluster:
         self._credentials = new_credentials(LAN_ADDRESS)
         self._kubelet = LabKubelet(self._mtu, {FLANNEL_IMAGE.partition(":")[0]: self._start_flannel})
         programs = find_programs()
+        self._kube_proxy: KubeProxy | None = None
+        """Ours; None where the real one follows the cluster."""
         self._real = RealControlPlane(programs, self._credentials, folder) if programs is not None else None
 
     async def start(self, api: socket.socket, kubeconfig: Path, set_overlay: SetOverlay) -> None:
@@ -94,15 +97,27 @@ class LabCluster:
         """
         if self._real is not None and shares_files and self._real.start_kube_proxy(shell):
             return
-        proxy = await asyncio.to_thread(KubeProxy, shell, sys.stderr.buffer)
+        self._kube_proxy = await asyncio.to_thread(KubeProxy, shell, sys.stderr.buffer)
 
         def sync(services: Sequence[KubeObject], slices: Sequence[KubeObject]) -> None:
             try:
-                proxy.sync(services, slices)
+                cast("KubeProxy", self._kube_proxy).sync(services, slices)
             except TestbedError as error:
                 on_error(error)
 
-        self._controllers.on_services_changed(sync)
+        self._sync = self._controllers.on_services_changed(sync)
+
+    async def load_balancer_rebooted(self, shell: Sequence[str]) -> None:
+        """Put on the load balancer, which came up as it did for the first time, what its agents had done since."""
+        now = self._overlays[LOAD_BALANCER.name]
+        if now != self._overlay:
+            await asyncio.to_thread(self._set_overlay, LOAD_BALANCER, self._overlay, now)
+        if self._kube_proxy is not None:
+            self._kube_proxy.end()
+            self._kube_proxy = await asyncio.to_thread(KubeProxy, shell, sys.stderr.buffer)
+            self._sync()
+        elif self._real is not None:
+            self._real.start_kube_proxy(shell)
 
     def _mtu(self) -> int:
         overlay = next(iter(self._overlays.values()))

@@ -91,6 +91,10 @@ class Guest:
             f" the last line on its console was {_last_line(self.console.read_text(errors='replace'))!r}"
         )
 
+    def boots(self) -> int:
+        """Give how often its sshd has begun to listen: once more each time that it was rebooted."""
+        return self.console.read_bytes().count(_READY.encode())
+
     def _start(self, way: Way) -> None:
         self.way = way
         self._started = time.monotonic()

@@ -28,6 +28,8 @@ from pytest_kubelb.lab.topology import LOAD_BALANCER, NODES, Node
 KUBECONFIG = "kubeconfig"
 GUEST_TIMEOUT_S = 50.0
 FIRST_OVERLAY = "vxlan"
+LOOK_EVERY_S = 0.5
+"""How often it is looked whether the load balancer's console grew, which costs a stat()."""
 
 
 def main() -> None:
@@ -72,7 +74,23 @@ async def _hold(arguments: argparse.Namespace, folder: "_Folder") -> None:
     accelerator = qemu.accelerator(guest) if guest is not None and arguments.kernel == "qemu" else None
     open_doors(arguments.state, _answers(anchors))
     print(json.dumps({"accelerator": accelerator}), flush=True)
-    await asyncio.Event().wait()
+    if guest is None:
+        await asyncio.Event().wait()
+    else:
+        await _follow_reboots(guest, cluster, shell)
+
+
+async def _follow_reboots(guest: Guest, cluster: LabCluster, shell: Sequence[str]) -> None:
+    """Put on the load balancer again what its agents had done, whenever its kernel was started again."""
+    boots, size = guest.boots(), -1
+    while True:
+        await asyncio.sleep(LOOK_EVERY_S)
+        if size == (size := guest.console.stat().st_size) or boots == (boots := guest.boots()):
+            continue
+        try:
+            await cluster.load_balancer_rebooted(shell)
+        except KubelbError as error:
+            _log(error)
 
 
 def _build(arguments: argparse.Namespace) -> tuple[dict[str, int], Guest | None]:

@@ -48,6 +48,11 @@ class KubeProxy:
         self._send(rules(wanted, str(POD_RANGE), stale))
         self._written = wanted
 
+    def end(self) -> None:
+        """End it; what it wrote stays."""
+        self._process.kill()
+        self._process.wait()
+
     def _send(self, text: str) -> None:
         pipe = cast("IO[bytes]", self._process.stdin)
         try:

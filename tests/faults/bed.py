@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import signal
+import time
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.resources import PODS, Target
+from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.testbed import inventory as inventory_file
 from tests.faults import snapshot
 from tests.faults.faulty_api import FaultyApi, faulty
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 L, C = "k11", "k12"
 """Load balancer and benchmarker."""
+
+# The kernel takes the routes over a link away with it.
+NOTE_ROUTES = "routes=$(ip -4 route show | grep ' dev eth0' | grep -v 'proto kernel')"
+LINK_UP = 'ip link set eth0 up; echo "$routes" | while read -r each; do [ -z "$each" ] || ip route replace $each; done'
 
 # $1 is the host, $2 the lab's own way to it, $3 how it goes today.
 _DOOR = """
@@ -93,6 +99,19 @@ class Bed:
     def sh(self, host: str, script: str, *, check: bool = True) -> str:
         """Run a script on a host and give what it printed."""
         return self.hosts[host].run(["sh", "-c", script], check=check).stdout
+
+    def until_sh(self, host: str, script: str, timeout_s: float = 30.0) -> None:
+        """Run a script on a host until it succeeds; the host may be away at first."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            try:
+                self.hosts.try_again()
+                self.sh(host, script)
+            except TestbedError:
+                assert time.monotonic() < deadline, f"{host}: not within {timeout_s} s: {script}"
+                time.sleep(0.2)
+            else:
+                return
 
     @contextlib.contextmanager
     def changed(self, host: str, script: str, back: str) -> Iterator[None]:

@@ -21,6 +21,7 @@ __all__ = ["hosts", "lab", "lab_kernel"]
 
 LONG = bool(os.environ.get("KUBELB_TEST_LONG"))
 """Whether each fault is provoked several times, and pytest is killed a hundred times."""
+ROUNDS = range(3 if LONG else 1)
 
 
 @dataclasses.dataclass

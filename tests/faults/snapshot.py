@@ -38,7 +38,7 @@ ip -4 -br address | sort; ip -4 rule; ip -4 route show table all | sort
 iptables-save | grep -v '^#' | sed -n 's/\[[0-9:]*\]//; /KUBE/!p; /KUBE.*kubelb/p' | sort
 ipvsadm --save -n 2>/dev/null
 sysctl net.ipv4.ip_forward net.core.somaxconn net.ipv4.ip_local_port_range net.ipv4.tcp_max_syn_backlog
-sysctl -e net.ipv4.vs net.core.rps_sock_flow_entries
+sysctl -e net.ipv4.vs net.core.rps_sock_flow_entries | grep -v sync_qlen_max
 grep -s '' /sys/class/net/eth0/queues/*/?ps_* /proc/irq/*/smp_affinity_list
 tc qdisc show | grep -v 'noqueue\|veth'
 mount | grep -c .

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 AT_ONCE_S = 5.0
 """Far below the time-out of a host that hangs, and far above what a process takes to end on a busy machine."""
 SEED = int(os.environ.get("KUBELB_TEST_SEED", time.time_ns() % 10**9))
-KILLS = 100 if conftest.LONG else 1
+KILLS = 100 if conftest.LONG else 10
 LONGEST_S = 9.0
 """About what a session takes here."""
 

@@ -36,6 +36,7 @@ class RealControlPlane:
     def __init__(self, programs: Programs, credentials: Credentials, logs: Path) -> None:
         self._programs = programs
         self._logs = logs
+        self._kube_proxy: Supervised | None = None
         self._files = processes.Files(FOLDER)
         self._files.write(credentials)
         self._server = Server(processes.API_PORT, credentials.ca_pem, credentials.token)
@@ -67,11 +68,16 @@ class RealControlPlane:
         return joined
 
     def start_kube_proxy(self, shell: Sequence[str]) -> bool:
-        """Run the real kube-proxy on the host that `shell` runs commands on; give whether there is one."""
+        """Run the real kube-proxy on the host that `shell` runs commands on; give whether there is one.
+
+        The one that was started before ends: its host was started again.
+        """
         if PROXY not in self._programs:
             return False
+        if self._kube_proxy is not None:
+            self._kube_proxy.end()
         command = " ".join(["exec", *processes.proxy(self._programs, self._files)])
-        Supervised(PROXY, [*shell, command], self._logs)
+        self._kube_proxy = Supervised(PROXY, [*shell, command], self._logs)
         self._running[PROXY] = self._programs.versions[PROXY]
         write_running(self._logs, self._running)
         return True

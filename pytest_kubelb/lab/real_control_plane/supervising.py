@@ -40,6 +40,10 @@ class Supervised:
                 f" {words[-1] if words else 'none'!r}; unset KUBEBUILDER_ASSETS for the emulated control plane"
             )
 
+    def end(self) -> None:
+        """End it."""
+        self._process.terminate()
+
     def _tell_end(self) -> None:
         code = self._process.wait()
         print(f"{self.name} ended with exit code {code}; see {self.log.name}", file=sys.stderr, flush=True)

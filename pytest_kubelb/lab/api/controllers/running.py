@@ -74,16 +74,17 @@ class RunningControllers:
         self._loop.stop()
         await self._agent.stop()
 
-    def on_services_changed(self, callback: ServicesChanged) -> None:
+    def on_services_changed(self, callback: ServicesChanged) -> Callable[[], None]:
         """Call `callback` after Services or EndpointSlices changed, once per tick of the loop.
 
-        What a kube-proxy needs.
+        What a kube-proxy needs. Gives what calls it in between.
         """
 
         def call() -> None:
             callback(self._store.all(SERVICES), self._store.all(ENDPOINTSLICES))
 
         self._listeners.append(Debounced(self._store, (SERVICES, ENDPOINTSLICES), lambda _: True, call))
+        return call
 
     def on_object_changed(
         self, resource: Resource, namespace: str, name: str, callback: Callable[[KubeObject | None], None]

@@ -1,13 +1,10 @@
-"""The matrix: each fault is provoked while a session measures, and everything is as before in the end."""
+"""One row of the matrix: a fault is provoked while a session measures. Touches the lab that stands."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.faults import conftest
-from tests.faults.provoking import FAULTS, Fault
+from tests.faults.conftest import Row
 from tests.faults.running import restore
 from tests.faults.snapshot import differences
 
@@ -15,10 +12,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.faults.bed import Bed
-    from tests.faults.conftest import Row
+    from tests.faults.fault import Fault
     from tests.faults.running import Line, Session
-
-ROUNDS = 3 if conftest.LONG else 1
 
 
 def provoked(fault: Fault, bed: Bed, session: Session) -> tuple[list[Line], float]:
@@ -44,18 +39,14 @@ def there_before(fault: Fault, bed: Bed, folder: Path) -> tuple[Session, float]:
     return session, noticed_s
 
 
-@pytest.mark.parametrize("turn", range(ROUNDS))
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_fault_is_named_and_leaves_nothing(
-    fault: Fault, turn: int, bed: Bed, table: dict[str, Row], tmp_path: Path
-) -> None:
-    assert turn < ROUNDS
+def check(fault: Fault, bed: Bed, table: dict[str, Row], folder: Path) -> None:
+    """See that the fault is named, costs only what it spoils, and that everything is as before in the end."""
     before = bed.snapshot()
     if fault.early:
         earlier: list[Line] = []
-        session, noticed_s = there_before(fault, bed, tmp_path)
+        session, noticed_s = there_before(fault, bed, folder)
     else:
-        with bed.session(tmp_path, waits=fault.waits) as session:
+        with bed.session(folder, waits=fault.waits) as session:
             earlier, noticed_s = provoked(fault, bed, session)
             session.end()
     if fault.restore:
@@ -64,7 +55,7 @@ def test_a_fault_is_named_and_leaves_nothing(
     left = differences(before, bed.snapshot)
     samples = session.samples()
     lost = [each for each in samples if each["validity"] not in ("valid", "warmup")]
-    row = table.setdefault(fault.name, conftest.Row())
+    row = table.setdefault(fault.name, Row())
     row.add(lost=len(lost), left=len(left), ended=fault.ended, notice_s=noticed_s)
     assert not left, "\n".join([*left, session.output])
     assert samples[: len(earlier)] == earlier

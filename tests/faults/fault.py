@@ -1,0 +1,33 @@
+"""What a fault of the matrix is. Touches nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from tests.faults.bed import Bed
+
+    Provoke = Callable[[Bed], AbstractContextManager[object]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One row of the matrix, and what is expected of it."""
+
+    name: str
+    provoke: Provoke
+    said: str
+    """A pattern of what the record or the screen must say of it."""
+    ended: Literal["healed", "stopped"]
+    loses: bool = True
+    """Whether the run in hand cannot be valid."""
+    early: bool = False
+    """Whether it is there before the session begins, which then may have no runs."""
+    waits: bool = True
+    """Whether the second run waits for the fault; not for one that passes by itself while the session goes on."""
+    restore: bool = False
+    """Whether the session cannot put everything back itself, so that `kubelb restore` has to."""
