@@ -55,6 +55,8 @@ def open_sides(
     with interrupts.closing() as stack:
         parts = _Parts(stack, sides, session, on_event)
         parts.connect()
+        if request.settings.preflight == "on":
+            parts.require_ready(request)
         a, b = (parts.open(side, request.pods, request.overlay) for side in sides)
         a.meet(b)
         b.meet(a)
@@ -78,8 +80,7 @@ class _Parts:
         used: dict[Path, list[str]] = {}
         inventories: dict[Path, Inventory] = {}
         for side in self._sides:
-            roles, tuned = side.inventory.roles, side.inventory.tunings[side.tuning].by_host
-            used.setdefault(_ssh_config(side), []).extend((roles.load_balancer, roles.benchmarker, *tuned))
+            used.setdefault(_ssh_config(side), []).extend(_used_hosts(side))
             inventories.setdefault(_ssh_config(side), side.inventory)
         for config, repeated in used.items():
             names = tuple(dict.fromkeys(repeated))
@@ -97,6 +98,24 @@ class _Parts:
             self._stack.callback(tuner.restore)
             self._opened["tuner", config] = tuner
             self._on_event("testbed", dict(defaults.pytest_kubelb_host_facts(hosts, names)))
+
+    def require_ready(self, request: Request) -> None:
+        """Check what each side needs, as a session does; raises TestbedError before anything is touched."""
+        from pytest_kubelb.preflight.session import require_ready
+        from pytest_kubelb.preflight.wanted import Wanted
+
+        checked: list[Wanted] = []
+        for side in self._sides:
+            point = _point(side, request.pods, request.overlay)
+            holder = identity_of(self._session)
+            wanted = Wanted.from_points(request.settings, side.inventory, [point], holder)
+            wanted = replace(wanted, used=_used_hosts(side))
+            if wanted in checked:
+                continue
+            checked.append(wanted)
+            hosts: Hosts = self._opened["hosts", _ssh_config(side)]
+            api = self._once(("api", _cluster(side)), partial(self._api, side.inventory))
+            require_ready(hosts, api, wanted, self._on_event, "--preflight=off")
 
     def _locked(self, inventory: Inventory, hosts: Mapping[str, Host]) -> Lock:
         return self._stack.enter_context(locked(inventory, self._session, hosts, self._on_event))
@@ -118,7 +137,7 @@ class _Parts:
             inventory = replace(inventory, proxy=replace(inventory.proxy, cluster_ip=workload.cluster_ip))
         return OpenSide(
             side.letter,
-            Point(side.backend, pods, overlay, side.tuning),
+            _point(side, pods, overlay),
             benchmarker,
             self._backend(side.backend, inventory, hosts, workload),
             self._load(benchmarker),
@@ -129,7 +148,7 @@ class _Parts:
         )
 
     def _pods(self, side: Side, pods: int, overlay: str) -> tuple[Workload, tuple[Endpoint, ...]]:
-        cluster = (side.inventory.cluster.kubeconfig.resolve(), side.inventory.cluster.context)
+        cluster = _cluster(side)
         api = self._once(("api", cluster), lambda: self._api(side.inventory))
         self._once(("overlay", cluster), lambda: self._overlay(api, side.inventory, overlay))
         manifest = manifest_of(side.inventory, self._session)
@@ -195,6 +214,20 @@ class _Parts:
             self._opened[key] = make()
         found: _T = self._opened[key]
         return found
+
+
+def _point(side: Side, pods: int, overlay: str) -> Point:
+    return Point(side.backend, pods, overlay, side.tuning)
+
+
+def _used_hosts(side: Side) -> tuple[str, ...]:
+    """Give the hosts that are logged in to: those of the data path and of the tuning, for there is no evidence."""
+    roles, tuned = side.inventory.roles, side.inventory.tunings[side.tuning].by_host
+    return tuple(dict.fromkeys((roles.load_balancer, roles.benchmarker, *tuned)))
+
+
+def _cluster(side: Side) -> tuple[Path, str | None]:
+    return side.inventory.cluster.kubeconfig.resolve(), side.inventory.cluster.context
 
 
 def _ssh_config(side: Side) -> Path:

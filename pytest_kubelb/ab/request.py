@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = (
     "inventory", "backend", "pods", "overlay", "runs", "duration", "connections", "threads", "warmup", "max_drop",
-    "lab_kernel", "keep",
+    "preflight", "lab_kernel", "keep",
 )  # fmt: skip
 """The options of the plugin that `kubelb ab` takes too."""
 _MATRIX: Final = ("backend", "pods", "overlay")

@@ -39,6 +39,7 @@ def add(groups: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ("warmup", "NUMBER", "runs of each side before the pairs (default: 1)"),
         ("max-drop", "SHARE", "how much slower B may be (default: 5%%)"),
         ("inventory", "FILE", "the testbed (default: kubelb.toml in the root, else the embedded lab)"),
+        ("preflight", "WORD", "check the testbed first: on or off (default: on)"),
         ("lab-kernel", "KERNEL", "what the lab's load balancer runs on: host, uml or auto (default: auto)"),
     ):
         parser.add_argument(f"--{name}", metavar=metavar, help=text)

@@ -24,10 +24,15 @@ log = logging.getLogger(__name__)
 
 
 def require_ready(
-    hosts: Hosts, api: Api, wanted: Wanted, on_event: Callable[[str, Mapping[str, object]], None]
+    hosts: Hosts,
+    api: Api,
+    wanted: Wanted,
+    on_event: Callable[[str, Mapping[str, object]], None],
+    off: str = "--kubelb-preflight=off",
 ) -> None:
     """Make every check of the hosts in use and of the cluster, and tell `on_event` of `preflight` what is not ok.
 
+    `off` is how to go on without.
     Raises TestbedError when a check fails: the first one, what to do about it, and how many more there are.
     """
     began = time.monotonic()
@@ -44,16 +49,16 @@ def require_ready(
     for check in warnings:
         log.warning("preflight: %s", sentence(check))
     if failures:
-        raise TestbedError(refusal(failures, str(wanted.inventory.file)))
+        raise TestbedError(refusal(failures, str(wanted.inventory.file), off))
 
 
-def refusal(failures: Sequence[Check], inventory: str) -> str:
-    """Give the one sentence that ends a session whose testbed is not ready."""
+def refusal(failures: Sequence[Check], inventory: str, off: str) -> str:
+    """Give the one sentence that ends a session whose testbed is not ready; `off` is how to go on all the same."""
     more = len(failures) - 1
     others = f"{more} more check{'s fail' if more > 1 else ' fails'}: " if more else ""
     return (
         f"the testbed is not ready: {sentence(failures[0])}; {others}see `kubelb doctor --inventory {inventory}`,"
-        " or go on all the same with --kubelb-preflight=off"
+        f" or go on all the same with {off}"
     )
 
 

@@ -218,3 +218,20 @@ def test_a_first_signal_while_everything_is_put_back_waits_for_its_end(
     assert isinstance(end, SessionEnd)
     assert end.exit_code == 130
     assert state(lab, hosts) == before
+
+
+def test_a_testbed_that_is_not_ready_is_said_before_anything_is_touched(
+    lab: Lab, hosts: Hosts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = state(lab, hosts)
+    hosts["k12"].run(["mount", "--bind", "/dev/null", "/usr/bin/wrk"])
+    sides = ["--a", "backend=ipvs", "--b", "backend=proxy", "--pods=2", "--runs=3"]
+    try:
+        assert main(words(lab, tmp_path, *sides)) == 1
+    finally:
+        hosts["k12"].run(["umount", "-l", "/usr/bin/wrk"])
+    said = capsys.readouterr().err
+    assert "the testbed is not ready" in said
+    assert "go on all the same with --preflight=off" in said
+    assert not [line for line in record(tmp_path) if isinstance(line, Sample)]
+    assert state(lab, hosts) == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -34,13 +34,22 @@ class Row:
     ended: str = ""
     notice_s: list[float] = dataclasses.field(default_factory=list)
 
-    def add(self, *, lost: int, left: int, ended: str, notice_s: float) -> None:
-        """Add one round."""
+    def add(self, *, lost: int, left: int, ended: str, notice_s: float | None) -> None:
+        """Add one round; `notice_s` is None where nobody is there to notice."""
         self.times += 1
         self.lost += lost
         self.leftovers += left
         self.ended = ended
-        self.notice_s.append(notice_s)
+        if notice_s is not None:
+            self.notice_s.append(notice_s)
+
+    def join(self, other: Row) -> None:
+        """Add the rounds of another worker."""
+        self.times += other.times
+        self.lost += other.lost
+        self.leftovers += other.leftovers
+        self.ended = other.ended
+        self.notice_s += other.notice_s
 
 
 SEEN: pytest.StashKey[dict[str, Row]] = pytest.StashKey()
@@ -57,6 +66,22 @@ def bed(tmp_path_factory: pytest.TempPathFactory, lab: Lab, hosts: Hosts) -> Ite
 def table(request: pytest.FixtureRequest) -> dict[str, Row]:
     """The table that is printed in the end."""
     return request.config.stash.setdefault(SEEN, {})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand this worker's part of the table over, where there are workers."""
+    if hasattr(session.config, "workeroutput"):
+        rows = session.config.stash.get(SEEN, {})
+        session.config.workeroutput["faults"] = {name: vars(row) for name, row in rows.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Join a worker's part to the table."""
+    table = node.config.stash.setdefault(SEEN, {})
+    for name, fields in getattr(node, "workeroutput", {}).get("faults", {}).items():
+        table.setdefault(name, Row()).join(Row(**fields))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -29,5 +29,7 @@ class Fault:
     """Whether it is there before the session begins, which then may have no runs."""
     waits: bool = True
     """Whether the second run waits for the fault; not for one that passes by itself while the session goes on."""
+    options: tuple[str, ...] = ()
+    """What the session is given beside the usual."""
     restore: bool = False
     """Whether the session cannot put everything back itself, so that `kubelb restore` has to."""

@@ -37,7 +37,9 @@ class Broken(h.BaseHTTPRequestHandler):
     def log_message(self, *_): pass
     def do_GET(self):
         time.sleep(float(sys.argv[2]))
-        self.send_response(int(sys.argv[1])); self.send_header("Content-Length", 0); self.end_headers()
+        answer = self.connection.getsockname()[0].encode()
+        self.send_response(int(sys.argv[1])); self.send_header("Content-Length", len(answer)); self.end_headers()
+        self.wfile.write(answer)
 h.ThreadingHTTPServer(("", 81), Broken).serve_forever()
 """
 
@@ -149,8 +151,14 @@ FAULTS = (
         "uneven_packets: a connection to pod",
         "healed",
         loses=False,
+        options=("--kubelb-duration=4s",),  # ipvs brings the counts of each pod up to date every two seconds
     ),
-    Fault("worker cut off", cut_off, "(errors|stalled|syn_retransmits): |got no answer|was spent", "healed"),
+    Fault(
+        "worker cut off",
+        cut_off,
+        "(errors|stalled|syn_retransmits): |unable to connect|got no answer|was spent",
+        "healed",
+    ),
     Fault(
         "API server down",
         lambda bed: for_seconds(bed, "dropped"),

@@ -144,6 +144,11 @@ FAULTS = (
         "host k11: the IPVS service",
         "stopped",
     ),
-    Fault("load balancer's route gone", route_gone, "(errors|stalled|syn_retransmits): ", "healed"),
+    Fault(
+        "load balancer's route gone",
+        route_gone,
+        "(errors|stalled|syn_retransmits): |unable to connect",
+        "healed",
+    ),
     Fault("load balancer's clock set", clock_set, "clock_step", "healed", loses=False),
 )

@@ -74,18 +74,17 @@ class Session:
         """Give the runs that are in its record by now."""
         return [line for line in self.lines() if line["kind"] == "sample"]
 
-    def says(self, pattern: str) -> bool:
-        """Tell whether the record, or what it printed, has these words by now."""
-        found = re.compile(pattern)
-        told = (text for line in self.lines() for text in _words(line))
-        return any(map(found.search, told)) or found.search(self.output) is not None
+    def says(self, pattern: str) -> int:
+        """Tell how often the record, and what it printed, have these words by now."""
+        texts = [*(text for line in self.lines() for text in _words(line)), self.output]
+        return sum(len(re.findall(pattern, text)) for text in texts)
 
     def measures(self, number: int = 1) -> bool:
         """Tell whether so many runs are in its record; fails when it has ended before."""
         assert self.process.poll() is None, self.output
         return len(self.samples()) >= number
 
-    def until(self, reached: Callable[[], bool], timeout_s: float = LONGEST_S) -> float:
+    def until(self, reached: Callable[[], object], timeout_s: float = LONGEST_S) -> float:
         """Return the seconds it took until `reached`; fails with what was printed when the session ended before."""
         began = time.monotonic()
         while not reached():

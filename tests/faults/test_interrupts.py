@@ -74,21 +74,21 @@ def test_a_second_signal_stops_at_once_and_says_how_to_put_the_testbed_back(
     assert not left, "\n".join([*left, mended.stdout, mended.stderr])
 
 
+@pytest.mark.parametrize("number", range(KILLS))
 def test_after_sigkill_at_any_moment_restore_puts_everything_back(
-    bed: Bed, table: dict[str, Row], tmp_path: Path
+    number: int, bed: Bed, table: dict[str, Row], tmp_path: Path
 ) -> None:
-    chosen = random.Random(SEED)  # noqa: S311 - told when it fails, so that a failure can be had again
+    # Told when it fails, so that a failure can be had again.
+    after_s = round(random.Random(f"{SEED} {number}").uniform(0.2, LONGEST_S), 2)  # noqa: S311
+    about = f"seed {SEED}, kill {number} after {after_s} s"
+    before = bed.snapshot()
+    with bed.session(tmp_path) as session:
+        time.sleep(after_s)
+    earlier = session.samples()
+    mended = restore(bed.inventory)
+    left = differences(before, bed.snapshot)
     row = table.setdefault("SIGKILL at a random moment", conftest.Row())
-    for number in range(KILLS):
-        before = bed.snapshot()
-        after_s = round(chosen.uniform(0.2, LONGEST_S), 2)
-        with bed.session(tmp_path / str(number)) as session:
-            time.sleep(after_s)
-        earlier = session.samples()
-        mended = restore(bed.inventory)
-        left = differences(before, bed.snapshot)
-        row.add(lost=0, left=len(left), ended="stopped", notice_s=0.0)
-        about = f"seed {SEED}, kill {number} after {after_s} s"
-        assert mended.returncode == 0, f"{about}: {mended.stdout}{mended.stderr}"
-        assert not left, "\n".join([about, *left, mended.stdout, mended.stderr])
-        assert session.samples() == earlier
+    row.add(lost=0, left=len(left), ended="stopped", notice_s=None)
+    assert mended.returncode == 0, f"{about}: {mended.stdout}{mended.stderr}"
+    assert not left, "\n".join([about, *left, mended.stdout, mended.stderr])
+    assert session.samples() == earlier
