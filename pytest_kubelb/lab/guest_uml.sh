@@ -20,13 +20,13 @@ ip link set vec0 name eth0 address "$KUBELB_MAC"
 # A login shell that starts quickly: every remote command starts one.
 sed 's|^root:.*|root:x:0:0:root:/root:/bin/sh|' /etc/passwd >/tmp/passwd
 mount --bind /tmp/passwd /etc/passwd
-# A /run of its own, as empty after a reboot as anyone's, but for the lab's folder. sshd wants a folder there to be
-# root's; in an ordinary user's lab all files of the lab are that user's.
-mkdir /tmp/state
-mount --bind "$KUBELB_STATE" /tmp/state
+# A /run of its own, as empty after a reboot as anyone's, but for the lab's folder and what a real kube-proxy reads. sshd
+# wants a folder there to be root's; in an ordinary user's lab all files of the lab are that user's.
+mount --bind /run /mnt
 mount -t tmpfs -o mode=0755 tmpfs /run
 mkdir -p "$KUBELB_STATE" /run/sshd
-mount --move /tmp/state "$KUBELB_STATE"
+mount --bind "/mnt${KUBELB_STATE#/run}" "$KUBELB_STATE"
+ln -s /mnt/kubernetes /run/kubernetes
 
 # xt_nat and its friends are complete for the legacy tools only.
 mount --bind /usr/sbin/xtables-legacy-multi /usr/sbin/xtables-nft-multi
