@@ -20,7 +20,7 @@ from pytest_kubelb.matrix import Point
 from pytest_kubelb.preflight.session import require_ready
 from pytest_kubelb.preflight.wanted import Wanted
 from pytest_kubelb.testbed import inventory
-from pytest_kubelb.testbed.locking import identity_of
+from pytest_kubelb.testbed.identity import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -268,7 +268,7 @@ def _preflight(
         return lambda hosts, api: None  # noqa: ARG005
     from pytest_kubelb.preflight.session import require_ready
     from pytest_kubelb.preflight.wanted import Wanted
-    from pytest_kubelb.testbed.locking import identity_of
+    from pytest_kubelb.testbed.identity import identity_of
 
     wanted = Wanted.from_points(settings, inventory, points, identity_of(session))
     return lambda hosts, api: require_ready(hosts, api, wanted, on_event)

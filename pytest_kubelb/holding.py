@@ -20,7 +20,8 @@ from pytest_kubelb.convergence import Convergence
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed import kube_proxy
 from pytest_kubelb.testbed.hosts import Hosts
-from pytest_kubelb.testbed.locking import Lock, identity_of, locked
+from pytest_kubelb.testbed.identity import identity_of
+from pytest_kubelb.testbed.locking import Lock, locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:

@@ -22,7 +22,8 @@ from pytest_kubelb.holding import manifest_of
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed.hosts import Hosts
-from pytest_kubelb.testbed.locking import identity_of, locked
+from pytest_kubelb.testbed.identity import identity_of
+from pytest_kubelb.testbed.locking import locked
 from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:

@@ -133,7 +133,7 @@ class _Cluster:
     def __init__(self, inventory: Inventory) -> None:
         from pytest_kubelb.cluster.client import Api
         from pytest_kubelb.cluster.leftovers import ClusterLeftovers
-        from pytest_kubelb.testbed.locking import lives_here
+        from pytest_kubelb.testbed.identity import lives_here
 
         self.found: Leftovers | None = None
         self._problem = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_kubelb.testbed import journal, locking
+from pytest_kubelb.testbed import identity, journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -54,7 +54,7 @@ class Running:
                 if left.session.lower() == session and journal.is_running(left):
                     return f"session {left.session} is still running here as process {left.process}"
         for host, found in self._hosts.items():
-            if found.held_by and locking.session_of(found.held_by).lower() == session:
+            if found.held_by and identity.session_of(found.held_by).lower() == session:
                 return f"host {host} is held by {found.held_by}; wait for its end"
         holder = self._holder
         if holder is None:

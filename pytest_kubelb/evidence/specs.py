@@ -1,4 +1,4 @@
-"""What the hosts are, asked once per session. Touches the hosts, for reading only."""
+"""What the hosts are, from what they said of themselves once per session. Pure; touches nothing."""
 
 from __future__ import annotations
 
@@ -9,14 +9,6 @@ from pytest_kubelb.evidence.spec import NicSpec, NodeSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from pytest_kubelb.testbed.hosts import Hosts
-
-
-def read(hosts: Hosts, names: Sequence[str]) -> dict[str, NodeSpec]:
-    """Ask the hosts, in parallel. Raises TestbedError when one cannot be reached."""
-    said = hosts.each(names, ["sh", "-c", host_facts.SCRIPT])
-    return {name: parse(name, done.stdout) for name, done in said.items()}
 
 
 def parse(host: str, text: str) -> NodeSpec:

@@ -9,12 +9,8 @@ connection that died without a word ends too: the shell ends itself when it has 
 
 from __future__ import annotations
 
-import getpass
 import logging
-import os
-import re
 import shlex
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -26,7 +22,8 @@ from pytest_kubelb.cluster import namespace
 from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.lease import DURATION_S, RENEW_DEADLINE_S, RENEW_EVERY_S, Lease, LeaseLostError
 from pytest_kubelb.errors import KubelbError, TestbedError
-from pytest_kubelb.testbed.journal import NAMESPACE_LINE, started
+from pytest_kubelb.testbed.identity import identity_of
+from pytest_kubelb.testbed.journal import NAMESPACE_LINE
 from pytest_kubelb.testbed.shell import RemoteShell
 
 if TYPE_CHECKING:
@@ -42,7 +39,6 @@ FRESH_S: Final = 1.0
 RETRY_S: Final = 2.0
 _ANSWER_TIMEOUT_S = 10.0
 
-_IDENTITY = re.compile(r"\S+@(?P<machine>\S+) pid (?P<process>[0-9]+) session (?P<session>\S+)", re.ASCII)
 
 log = logging.getLogger(__name__)
 
@@ -305,39 +301,6 @@ def locked(
         # The hosts learn a little later than we that a session is dead: see `sleep` above.
         lock.take_hosts(wait=wait, patience_s=0.0 if dead is None else 2.0 * DURATION_S)
         yield lock
-
-
-def identity_of(session: str) -> str:
-    """Give how this process is called in a lock: `user@machine pid N session ID`."""
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):  # in a container, a number may have no name
-        user = f"uid{os.getuid()}"
-    return f"{user}@{socket.gethostname()} pid {os.getpid()} session {session}"
-
-
-def session_of(identity: str) -> str:
-    """Give the session of an identity, also one with `since` behind it; empty where it has none."""
-    found = _IDENTITY.fullmatch(identity.partition(" since ")[0])
-    return found["session"] if found else ""
-
-
-def lives_here(identity: str, since: str) -> bool | None:
-    """Tell whether the session of an identity, which has the testbed `since` then, runs; None if it was elsewhere.
-
-    A process of its number that began later is another one.
-    """
-    found = _IDENTITY.fullmatch(identity)
-    if found is None or found["machine"] != socket.gethostname():
-        return None
-    began = started(int(found["process"]))
-    if began is None:
-        return False
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - began / os.sysconf("SC_CLK_TCK")
-    try:
-        return time.time() - age_s <= datetime.fromisoformat(since).timestamp() + 1.0
-    except ValueError:
-        return None
 
 
 def _lock(shell: RemoteShell, words: str) -> str:

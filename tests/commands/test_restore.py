@@ -68,7 +68,7 @@ from pytest_kubelb.holding import manifest_of
 from pytest_kubelb.measuring import LoadGenerator
 from pytest_kubelb.testbed import inventory
 from pytest_kubelb.testbed.hosts import Hosts
-from pytest_kubelb.testbed.locking import identity_of
+from pytest_kubelb.testbed.identity import identity_of
 from pytest_kubelb.tuning.tuner import Tuner
 opened = inventory.load(Path(sys.argv[1]), plugged_in=["from_a_plugin"])
 session = "session-1"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_kubelb import host_facts
 from pytest_kubelb.backends.ipvs import Ipvs
 from pytest_kubelb.cluster.endpoints import Endpoint
 from pytest_kubelb.evidence import specs
@@ -180,7 +181,8 @@ def test_clocks_of_one_machine_do_not_differ(watch: Watch, hosts: Hosts) -> None
 
 
 def test_the_nodes_say_what_they_are(hosts: Hosts) -> None:
-    for name, spec in specs.read(hosts, NAMES).items():
+    for name, said in hosts.each(NAMES, ["sh", "-c", host_facts.SCRIPT]).items():
+        spec = specs.parse(name, said.stdout)
         assert spec.host == name
         assert spec.kernel.startswith("Linux ")
         assert spec.cpus >= 1

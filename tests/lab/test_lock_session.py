@@ -20,8 +20,8 @@ from pytest_kubelb.cluster.resources import LEASES, Json
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.record.reader import read_record
 from pytest_kubelb.record.sample import Sample
+from pytest_kubelb.testbed import identity, locking
 from pytest_kubelb.testbed import inventory as inventory_file
-from pytest_kubelb.testbed import locking
 from tests.lab.api.cluster import until
 from tests.lab.test_lab import BACKENDS
 
@@ -95,9 +95,9 @@ def test_a_second_session_fails_with_who_has_the_testbed_and_touches_nothing(
     with holding.hold(described, wanted("first"), lambda *_: None) as held:
         second = run(rootdir, lab, *SHORT)
         held.lock.check()
-        assert lease(api, described)["holderIdentity"] == locking.identity_of("first")
+        assert lease(api, described)["holderIdentity"] == identity.identity_of("first")
     assert second.returncode == 1, second.stdout
-    assert f"the testbed is held by {locking.identity_of('first')} since 20" in second.stdout
+    assert f"the testbed is held by {identity.identity_of('first')} since 20" in second.stdout
     assert "Traceback" not in second.stdout
     (record,) = records(rootdir)
     assert '"converged"' not in record.read_text()

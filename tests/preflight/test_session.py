@@ -14,7 +14,8 @@ from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.preflight import cluster
 from pytest_kubelb.preflight.check import fail
 from pytest_kubelb.preflight.session import refusal
-from pytest_kubelb.testbed.locking import identity_of, locked
+from pytest_kubelb.testbed.identity import identity_of
+from pytest_kubelb.testbed.locking import locked
 from tests.lab.api.cluster import cluster as started
 from tests.preflight.made import wanted
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +18,7 @@ from pytest_kubelb.cluster.lease import NAME, Lease
 from pytest_kubelb.cluster.resources import LEASES
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.testbed.hosts import Host, Hosts
-from pytest_kubelb.testbed.locking import Lock, identity_of, lives_here, session_of
+from pytest_kubelb.testbed.locking import Lock
 from tests.lab.api.cluster import cluster, until
 
 from .openssh import OpenSSH, prepare
@@ -278,19 +277,3 @@ def test_a_folder_that_cannot_be_made_is_an_error_with_the_file_that_allows_it(
 ) -> None:
     folder.write_text("in the way")
     assert re.search(r"host h1 cannot be locked: .*deploy/sudoers\.d-kubelb", refusal(take(ANN)))
-
-
-def test_the_identity_names_user_machine_process_and_session() -> None:
-    assert re.fullmatch(rf"\S+@\S+ pid {os.getpid()} session 20260301-abc", identity_of("20260301-abc"))
-
-
-def test_a_session_of_this_machine_is_known_to_live_or_not_and_one_of_another_is_not() -> None:
-    mine = identity_of("s-1")
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
-    assert session_of(f"{mine} since {now}") == session_of(mine) == "s-1"
-    assert lives_here(mine, now) is True
-    assert lives_here(mine, "2001-01-01T00:00:00.000000Z") is False, "another process has its number by now"
-    assert lives_here(mine.replace(f"pid {os.getpid()}", f"pid {2**22 + 1}"), now) is False
-    assert lives_here(mine, "an unknown time") is None
-    assert lives_here(ANN, now) is None
-    assert lives_here("carl", now) is None
