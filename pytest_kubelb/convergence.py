@@ -69,6 +69,8 @@ class Convergence:
         self._on_converged = on_converged
         self._at: Point | None = None
         self._endpoints: tuple[Endpoint, ...] = ()
+        self._leaving: dict[str, set[str]] = {name: set() for name, each in backends.items() if each.follows}
+        """For each backend that follows the cluster, addresses that pods had since it was proven last."""
         self._programmed: dict[str, tuple[Endpoint, ...]] = {}
 
     def converge(self, point: Point) -> Target:
@@ -97,13 +99,20 @@ class Convergence:
         if before is None or before.backend != point.backend:
             self._timed(seconds, "activate_s", backend.activate)
         addresses = [endpoint.ip for endpoint in self._endpoints]
+        leaving = self._leaving.get(point.backend, set())
         self._timed(
             seconds,
             "prove_s",
             lambda: readiness.prove(
-                self._benchmarker, backend.url, HOST_HEADER, addresses, timeout_s=ANSWER_TIMEOUT_S
+                self._benchmarker,
+                backend.url,
+                HOST_HEADER,
+                addresses,
+                timeout_s=ANSWER_TIMEOUT_S,
+                leaving=leaving,
             ),
         )
+        leaving.clear()
         self._at = point
         self._on_converged(point, seconds)
         return Target(point, backend.url, HOST_HEADER, self._endpoints)
@@ -113,7 +122,9 @@ class Convergence:
         self._at = None
 
     def _scale(self, pods: int) -> None:
-        self._endpoints = ()
+        before, self._endpoints = self._endpoints, ()
+        for leaving in self._leaving.values():
+            leaving.update(endpoint.ip for endpoint in before)
         self._endpoints = self._workload.scale(pods, timeout_s=SCALE_TIMEOUT_S)
 
     def _program(self, name: str) -> None:

@@ -95,18 +95,14 @@ class Observer:
         """Give the sample of `run` with its findings, ceiling and validity, and what was read around it.
 
         A run that failed by itself keeps its reason. One after which a host cannot be read keeps its result and is
-        failed; it is asked twice, since the answer may be that it was started again. Raises TestbedError when a host
-        cannot be read before the run, or was started again before it.
+        failed. Raises TestbedError when a host cannot be read before the run, or was started again before it.
         """
         before, self._last = self._before(target), None
         if self.restarted:
             raise self.restarted
         sample = run()
         try:
-            try:
-                after = self._look(target, since=before)
-            except TestbedError:
-                after = self._look(target, since=before)
+            after = self._look(target, since=before)
         except TestbedError as error:
             reason = sample.reason or f"what the hosts counted is not known after the run: {error}"
             return Observed(replace(sample, validity="failed", reason=reason), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from pytest_kubelb.record.writer import RecordWriter
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_kubelb.evidence.limits import Limits
     from pytest_kubelb.record.planned import Planned
     from pytest_kubelb.record.resumable import Resumable
     from pytest_kubelb.record.session import Session
@@ -76,6 +77,8 @@ def facts_of(settings: Settings) -> dict[str, object]:
             for name in settings.tuning
             if name != "none"
         },
+        "evidence": {"roles": list(inventory.evidence)},
+        "limits": _limits(inventory.limits),
         "process": {"pid": os.getpid(), "host": platform.node()},
         "controller": platform.platform(),
         "versions": {
@@ -90,6 +93,17 @@ def _backend(inventory: Inventory, name: str) -> dict[str, object]:
     """Give a backend's section of the inventory as it was understood."""
     own = {"ipvs": inventory.ipvs, "proxy": inventory.proxy}.get(name)
     return asdict(own) if own is not None else dict(inventory.other_backends.get(name, {}))
+
+
+def _limits(limits: Limits) -> dict[str, object]:
+    """Give the limits that are not the defaults, as an inventory has them."""
+    found: dict[str, object] = {}
+    for known in fields(limits):
+        value = getattr(limits, known.name)
+        if value != known.default:
+            unit = "%" if known.metadata["unit"] == "%" else ""
+            found[known.name] = "off" if value is None else f"{value:.12g}{unit}"
+    return found
 
 
 def note(writer: RecordWriter, name: str, details: Mapping[str, object]) -> None:

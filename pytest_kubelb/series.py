@@ -5,7 +5,7 @@ Touches the testbed and the record through what it is given.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -127,6 +127,11 @@ class PointRuns:
         except TestbedError as error:
             self._testbed.break_(error)
             made = Observed(lost(target, error, number=index), None)
+        except KeyboardInterrupt as interrupt:
+            cause = TestbedError(f"interrupted by {str(interrupt) or 'SIGINT'} while it ran")
+            with suppress(KubelbError):  # a full disk does not stop the putting back
+                self._config.stash[stash.WRITER].append(lost(target, cause, number=index))
+            raise
         made = self._still_ours(made)
         self._doubt_after(made.sample)
         if self._keeping:

@@ -70,6 +70,7 @@ class FakeOverlay:
 class FakeBackend(Backend):
     def __init__(self, name: str, testbed: FakeTestbed) -> None:
         self.called, self.testbed = name, testbed
+        self.follows = name == "proxy"
         self.url = f"http://{name}.test/"
 
     @classmethod
@@ -266,3 +267,16 @@ def test_what_is_told_has_the_seconds_of_the_steps_that_were_taken_and_no_others
     assert list(converged[0][1]) == ["overlay_s", "tune_s", "scale_s", "program_s", "activate_s", "prove_s"]
     assert list(converged[1][1]) == ["scale_s", "program_s", "prove_s"]
     assert all(seconds >= 0 for seconds in converged[0][1].values())
+
+
+def test_after_fewer_pods_the_one_that_kube_proxy_follows_with_is_asked_once_more(
+    convergence: Convergence, testbed: FakeTestbed
+) -> None:
+    convergence.converge(Point("proxy", 3, "vxlan"))
+    testbed.taken()
+    convergence.converge(Point("ipvs", 1, "vxlan"))
+    assert testbed.taken().count(PROVE_IPVS) == 1, "its table was read back"
+    convergence.converge(Point("proxy", 1, "vxlan"))
+    assert testbed.taken().count(PROVE_PROXY) == 2
+    convergence.converge(Point("proxy", 1, "vxlan"))
+    assert testbed.taken().count(PROVE_PROXY) == 1

@@ -94,6 +94,24 @@ def test_what_a_cluster_calls_otherwise_is_read(tmp_path: Path) -> None:
     assert not inventory.cluster.create_namespace
 
 
+def test_a_control_plane_that_nobody_can_log_in_to_is_an_empty_list(tmp_path: Path) -> None:
+    assert '["k04"]' in LAB
+    managed = LAB.replace('["k04"]', "[]", 1)
+    workers = '[tuning.big.workers]\nsysctls = { "net.core.somaxconn" = "4096" }\n'
+    inventory = load(write(tmp_path, f"{managed}\n{workers}"))
+    assert inventory.roles.control_plane == ()
+    assert inventory.roles.hosts == tuple(f"k{number:02d}" for number in range(5, 13))
+    assert "k05" in inventory.tunings["big"].by_host
+    tuned = workers.replace("big.workers", "big.control_plane")
+    assert "k04" in load(write(tmp_path, f"{LAB}\n{tuned}")).tunings["big"].by_host
+    with pytest.raises(
+        ConfigError, match=r"tuning\.big\.control_plane is for no host, since roles\.control_plane is \[\]"
+    ):
+        load(write(tmp_path, f"{managed}\n{tuned}"))
+    with pytest.raises(ConfigError, match=r"tuning\.big\.k04 is an unknown key"):
+        load(write(tmp_path, f"{managed}\n{workers.replace('big.workers', 'big.k04')}"))
+
+
 def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) -> None:
     inventory = load(write(tmp_path, LAB))
     with pytest.raises(ConfigError, match=r"testbed\.ssh_config is '.*ssh_config', which is not a file"):
@@ -125,7 +143,13 @@ def test_files_that_do_not_exist_are_named_when_they_are_needed(tmp_path: Path) 
         ('"k11"', '["k11"]', "roles.load_balancer is ['k11']: allowed is the name of one host"),
         ('"k11"', '"-oProxyCommand=x"', "roles.load_balancer is '-oProxyCommand=x': allowed is the name"),
         ('"k12"', '"k11"', "roles.benchmarker is 'k11', which is also the load balancer or a worker"),
-        ('["k04"]', "[]", "roles.control_plane is []: allowed is a list of different hosts"),
+        ('["k04"]', "{}", "roles.control_plane is {}: allowed is a list of different hosts, such as"),
+        (
+            'control_plane = ["k04"]',
+            "",
+            "roles.control_plane is missing: allowed is a list of different hosts",
+        ),
+        ('["k04"]', '[""]', "roles.control_plane[0] is '': allowed is a list of different hosts"),
         ('"k06"', '"k05"', "which repeats a host: allowed is a list of different hosts"),
         ('"k06"', "6", "roles.workers[1] is 6: allowed is a list of different hosts"),
         ('name = "lab"', 'name = " "', "testbed.name is ' ': allowed is a name"),
@@ -177,6 +201,14 @@ def test_a_mistake_is_told_with_file_key_value_and_what_is_allowed(
 def test_broken_toml_is_told_with_its_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"is not valid TOML in UTF-8 \(.*line 2"):
         load(write(tmp_path, "[testbed]\nname = \n"))
+
+
+@pytest.mark.parametrize(
+    "number", [f"0x{'f' * 5000}", "9223372036854775808", "[1, {a = -9223372036854775809}]"]
+)
+def test_a_number_that_toml_does_not_have_is_refused(tmp_path: Path, number: str) -> None:
+    with pytest.raises(ConfigError, match="a whole number has more than 64 bits"):
+        load(write(tmp_path, f"[limits]\nfairness = {number}\n"))
 
 
 def test_an_inventory_without_a_backend_is_refused(tmp_path: Path) -> None:

@@ -125,6 +125,37 @@ def test_no_pods_need_no_question() -> None:
     assert host.commands == []
 
 
+def test_a_pod_that_is_leaving_may_answer_for_a_while(serve: Serve) -> None:
+    url = serve("172.16.61.9", *PODS, "172.16.61.9", *PODS * 30)
+    asked = readiness.prove(LocalHost(), url, "lb.test", PODS, timeout_s=30, leaving=["172.16.61.9"])
+    assert asked >= len(PODS) + readiness.last_questions(len(PODS))
+
+
+def test_one_that_is_leaving_is_not_overlooked_behind_pods_that_answered_first(serve: Serve) -> None:
+    host = LocalHost()
+    url = serve(PODS[0], *[*[PODS[0]] * 8, "172.16.61.9"] * 3, *[PODS[0]] * 200)
+    readiness.prove(host, url, "lb.test", PODS[:1], timeout_s=30, leaving=["172.16.61.9"])
+    assert len(host.commands) > 2, "the first round of last questions met the pod that was leaving"
+
+
+def test_a_pod_that_never_leaves_is_named(serve: Serve) -> None:
+    with pytest.raises(
+        TestbedError, match=r"172\.16\.61\.9 answered .* after its pod had gone from the Service"
+    ):
+        readiness.prove(
+            LocalHost(),
+            serve(*PODS, "172.16.61.9"),
+            "lb.test",
+            PODS,
+            timeout_s=0.5,
+            leaving=["172.16.61.9"],
+        )
+
+
+def test_without_pods_that_are_leaving_nothing_is_asked_twice(serve: Serve) -> None:
+    assert readiness.prove(LocalHost(), serve(*PODS), "lb.test", PODS, timeout_s=10, leaving=PODS) == 3
+
+
 def test_a_stranger_is_named_at_once(serve: Serve) -> None:
     url = serve(PODS[0], "It works!")
     assert refusal(url, timeout_s=60) == (

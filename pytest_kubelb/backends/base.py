@@ -40,6 +40,8 @@ class Backend(ABC):
     """
 
     name: ClassVar[str]
+    follows: bool = False
+    """Whether somebody else programs the load balancer after the cluster has changed, in their own time."""
     url: str
     """What wrk is pointed at."""
     session: str = ""

@@ -38,6 +38,7 @@ class Proxy(Backend):
     """
 
     name: ClassVar[str] = "proxy"
+    follows = True
 
     def __init__(self, benchmarker: Remote, *, cluster_ip: str | None, port: int, via: str) -> None:
         """`cluster_ip` is None until `deployed` gives it."""
@@ -130,7 +131,7 @@ class Proxy(Backend):
             lines += [root_line("ip", "-4", "route", "add", *route.split()) for route in self._before]
             show = f"ip -4 route show exact {self._target}"
             printed = run_script(self._host, [show, "echo %%", *lines, show])
-            found, left = (routes_to_restore(part) for part in printed.split("%%\n"))
+            found, left = map(routes_to_restore, printed.partition("%%\n")[::2])
             if left != self._before:
                 raise TestbedError(
                     f"host {self._host.name}: the routes to {self._cluster_ip} are now {left}, before they were"

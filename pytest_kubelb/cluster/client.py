@@ -11,7 +11,8 @@ import random
 import time
 from typing import TYPE_CHECKING, Any, Self
 
-from pytest_kubelb.cluster.refusal import message_of, refused, unreachable
+from pytest_kubelb.cluster import shape
+from pytest_kubelb.cluster.refusal import as_described, message_of, refused, unreachable
 from pytest_kubelb.cluster.resources import Json, Resource, Target
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.load import json_fields
@@ -68,11 +69,18 @@ class Api:
         """Get one object, None when there is none of that name."""
         target = Target(resource, namespace, name)
         answer = self._ask("get", target, allowed=(404,))
-        return answer if answer.get("kind") != "Status" else None
+        if answer.get("kind") == "Status":
+            return None
+        with as_described(str(target)):
+            shape.check_object(answer)
+        return answer
 
     def list(self, target: Target) -> Json:
         """Get the objects that `target` selects, as one List object with its resourceVersion."""
-        return self._ask("list", target, query=_selectors(target))
+        answer = self._ask("list", target, query=_selectors(target))
+        with as_described(f"the list of {target}"):
+            shape.check_list(answer)
+        return answer
 
     def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
         """Create an object. Raises ApiError with status 409 when the name is taken."""
@@ -82,15 +90,20 @@ class Api:
         self, resource: Resource, name: str, body: Json, namespace: str = "", subresource: str = ""
     ) -> Json:
         """Change an object, or its subresource, by a JSON merge patch (RFC 7396)."""
-        return self._ask("patch", Target(resource, namespace, name, subresource), body=body)
+        target = Target(resource, namespace, name, subresource)
+        answer = self._ask("patch", target, body=body)
+        with as_described(str(target)):
+            shape.check_object(answer)
+        return answer
 
     def delete(self, resource: Resource, found: Json) -> None:
         """Delete exactly the object that was found (by uid), its dependents in the background."""
         metadata = found["metadata"]
-        body = {
-            "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
-            "preconditions": {"uid": metadata["uid"]},
-        }  # fmt: skip
+        with as_described(f"{resource.plural} {metadata['name']}"):
+            body = {
+                "apiVersion": "v1", "kind": "DeleteOptions", "propagationPolicy": "Background",
+                "preconditions": {"uid": metadata["uid"]},
+            }  # fmt: skip
         target = Target(resource, metadata.get("namespace", ""), metadata["name"])
         self._ask("delete", target, body=body, allowed=(404,))
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 NAME: Final = "kubelb"
 DURATION_S: Final = 30
 """A holder that does not renew for as long is dead to others."""
+LONGEST_S: Final = 3600
+"""A Lease may say that its holder is waited for longer than DURATION_S, and no longer than this."""
 RENEW_EVERY_S: Final = 10.0
 RENEW_DEADLINE_S: Final = 25.0
 """A holder that could not renew for as long holds it no more: before others may take it."""
@@ -186,12 +188,15 @@ class Lease:
     def _take(self, found: Json | None) -> bool:
         """Write us as the holder; False when somebody else was faster."""
         now = _now()
+        with as_described(f"Lease {NAME}"):
+            told = (found or {}).get("spec") or {}
+            transitions = 0 if found is None else int(told.get("leaseTransitions") or 0) + 1
         spec: Json = {
             "holderIdentity": self._identity,
             "leaseDurationSeconds": self._duration_s,
             "acquireTime": now,
             "renewTime": now,
-            "leaseTransitions": 0 if found is None else int(found["spec"].get("leaseTransitions") or 0) + 1,
+            "leaseTransitions": transitions,
         }
         with self._busy:
             try:
@@ -253,12 +258,15 @@ def holder_of(found: Json | None) -> Holder | None:
             printable(str(spec["holderIdentity"])),
             printable(str(spec.get("acquireTime") or "an unknown time")),
             printable(str(spec.get("renewTime") or "never")),
-            int(spec.get("leaseDurationSeconds") or DURATION_S),
+            max(1, min(int(spec.get("leaseDurationSeconds") or DURATION_S), LONGEST_S)),
         )
 
 
 def _version(found: Json | None) -> str:
-    return str(found["metadata"]["resourceVersion"]) if found is not None else ""
+    if found is None:
+        return ""
+    with as_described(f"Lease {NAME}"):
+        return str(found["metadata"]["resourceVersion"])
 
 
 def _now() -> str:

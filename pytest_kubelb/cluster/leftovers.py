@@ -89,7 +89,7 @@ class ClusterLeftovers:
     ) -> None:
         gone: dict[str, None] = {}
         for kind, resource, item in found.objects:
-            session = item["metadata"]["labels"].get(SESSION_LABEL, "")
+            session = (item["metadata"].get("labels") or {}).get(SESSION_LABEL, "")
             what = f"{kind} {item['metadata']['name']} of session {session}"
             if reason := still_running(session):
                 problems.append(f"{what} stays: {reason}")

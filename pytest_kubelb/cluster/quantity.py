@@ -14,17 +14,18 @@ _FORM: Final = re.compile(
     r"([+-]?(?:\d+\.?\d*|\.\d+))(?:([eE][+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)", re.ASCII
 )
 _POWERS: Final = {"n": -3, "u": -2, "m": -1, "k": 1, "K": 1, "M": 2, "G": 3, "T": 4, "P": 5, "E": 6}
+_LARGEST: Final = 2**63 - 1
 
 
 def parse(text: object) -> Fraction:
-    """Give a quantity in base units. Raises ValueError for what is none."""
+    """Give a quantity in base units, capped at 2^63 - 1 as Kubernetes does. Raises ValueError for what is none."""
     match = _FORM.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text!r} is no Kubernetes quantity")
     number, exponent, suffix = match.groups()
     value = Fraction(number)
     if exponent:
-        return value * Fraction(10) ** int(exponent[1:])
-    if not suffix:
-        return value
-    return value * Fraction(1024 if suffix.endswith("i") else 1000) ** _POWERS[suffix[0]]
+        value *= Fraction(10) ** int(exponent[1:])
+    elif suffix:
+        value *= Fraction(1024 if suffix.endswith("i") else 1000) ** _POWERS[suffix[0]]
+    return max(Fraction(-_LARGEST), min(value, Fraction(_LARGEST)))

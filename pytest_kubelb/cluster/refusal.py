@@ -79,7 +79,7 @@ def as_described(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise TestbedError(
             f"kubernetes: {what} cannot be read ({type(error).__name__}: {str(error)[:200]}); see that the kubeconfig "
             "leads to the API server of a cluster"

@@ -8,13 +8,14 @@ only gets lost, for as long as the client tries any request, fails.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from pytest_kubelb.cluster.refusal import ApiError, as_described, unreachable
+from pytest_kubelb.cluster.refusal import ApiError, as_described, refused, unreachable
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.load import json_fields
 
@@ -175,7 +176,8 @@ class _Follower(threading.Thread):
     def _apply(self, event: Json, version: str) -> str:
         kind, item = event["type"], event["object"]
         if kind == "ERROR":
-            raise ApiError(str(item.get("message")), int(item.get("code", 500)))
+            said = json.dumps(item).encode()
+            raise refused("watch", self._target, int(item.get("code", 500)), said, self._api.credentials)
         self._lost_at_s, self._pause_s = None, _PAUSE_S
         if kind != "BOOKMARK":
             with self._changed:

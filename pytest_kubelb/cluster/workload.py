@@ -60,14 +60,16 @@ class Workload:
             for item in self._api.list(Target(resource, namespace, labels=dead))["items"]
         ]
         for resource, item in left:
-            name, owner = item["metadata"]["name"], item["metadata"]["labels"].get(SESSION_LABEL, "unknown")
+            name, labels = item["metadata"]["name"], item["metadata"].get("labels") or {}
+            owner = labels.get(SESSION_LABEL, "unknown")
             self._api.on_event(f"kubernetes: replacing {resource.plural} {name} of session {owner}")
             self._api.delete(resource, item)
         if left:
             wait_until_gone(self._api, namespace, dead)
         service = self._api.create(SERVICES, manifest.service(), namespace)
         self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
-        self.cluster_ip = str(service["spec"]["clusterIP"])
+        with as_described(f"Service {manifest.name} in namespace {namespace}"):
+            self.cluster_ip = str(service["spec"]["clusterIP"])
 
     def scale(self, pods: int, *, timeout_s: float) -> tuple[Endpoint, ...]:
         """Scale to `pods` and return the endpoints once exactly that many addresses are ready.
@@ -106,7 +108,7 @@ class Workload:
             except TimeoutError as error:
                 raise TestbedError(
                     f"scaling {self} to {pods} pods: {ready} are ready after {timeout_s:g} s and the cluster"
-                    " names no reason; see 'kubectl get pods,endpointslices' there or raise the time-out"
+                    " names no reason; see 'kubectl get pods,endpointslices' there"
                 ) from error
 
     def running(self) -> dict[str, str]:

@@ -90,14 +90,16 @@ def _known_backends(layers: list[Mapping[str, Given]], search: tuple[Path, ...])
     """Give the built-in backends and those that the inventory has: another plugin's are nothing to check here."""
     import tomllib
 
+    from pytest_kubelb import bounded
     from pytest_kubelb.backends import BUILT_IN
     from pytest_kubelb.settings import INVENTORY_NAME
+    from pytest_kubelb.testbed.inventory import LARGEST
 
     named = [layer["inventory"] for layer in layers if "inventory" in layer]
     files = [named[0].folder / named[0].text] if named else [folder / INVENTORY_NAME for folder in search]
     for file in files:
         try:
-            table = tomllib.loads(file.read_text(encoding="utf-8")).get("backends")
+            table = tomllib.loads(bounded.read_bytes(file, LARGEST).decode("utf-8")).get("backends")
         except (OSError, ValueError, RecursionError):  # said by who reads it next
             continue
         return tuple(dict.fromkeys((*BUILT_IN, *(table if isinstance(table, dict) else ()))))

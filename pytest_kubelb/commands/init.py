@@ -79,8 +79,10 @@ def _check_place(file: Path, *, force: bool) -> None:
 
 def _existing(given: str | None, option: str, others: list[str | Path]) -> Path:
     candidates = [given] if given is not None else [each for each in others if str(each)]
+    from pytest_kubelb.record.sources import path_of
+
     for each in candidates:
-        path = Path(each).expanduser()
+        path = path_of(str(each))
         if path.is_file():
             return path.absolute()
     looked = " nor ".join(f"'{each}'" for each in candidates)

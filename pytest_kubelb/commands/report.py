@@ -85,7 +85,7 @@ def _of(word: str, root: Path) -> Sequence[Source]:
 
     known = history.lookup(root, word)
     if known is None:
-        path = Path(word).expanduser()
+        path = sources.path_of(word)
         if "\0" in word or not sources.exists(path):
             raise ConfigError(
                 f"No session, tag or file is called {word!r}{history.hint(root, word)}; name a session's id or folder, "

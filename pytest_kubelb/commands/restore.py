@@ -90,8 +90,11 @@ def _inventory(file: Path | str | None) -> Inventory:
 def _backends(file: Path) -> tuple[str, ...]:
     import tomllib
 
+    from pytest_kubelb import bounded
+    from pytest_kubelb.testbed.inventory import LARGEST
+
     try:
-        table = tomllib.loads(file.read_text(encoding="utf-8")).get("backends")
+        table = tomllib.loads(bounded.read_bytes(file, LARGEST).decode("utf-8")).get("backends")
     except (OSError, ValueError, RecursionError):  # said by who reads it next
         return ()
     return tuple(table) if isinstance(table, dict) else ()

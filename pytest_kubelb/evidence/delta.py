@@ -5,7 +5,7 @@ As JSON it is compact: shares have two decimals, rates one, and what is zero is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.evidence import compact, kernel_files, rates
@@ -75,6 +75,8 @@ class HostDelta:
     """Settings that differ between the two readings: name -> (before, after). Names as in `settings`."""
     missing: tuple[str, ...]
     """What was asked for and is not there, with the reason: `conntrack: not loaded`."""
+    ways: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Routes of the main table that differ between the readings: network -> (before, after), `none` for no route."""
 
     def to_json(self) -> dict[str, object]:
         """Give it as a JSON object; `from_json` gives it back."""
@@ -101,6 +103,7 @@ class HostDelta:
             "pressure_percent": {name: compact.short(share) for name, share in self.pressure_percent.items()},
             "changed": {name: list(values) for name, values in self.changed.items()},
             "missing": list(self.missing),
+            "ways": {network: list(values) for network, values in self.ways.items()},
         }
 
     @classmethod
@@ -135,6 +138,7 @@ class HostDelta:
             pressure_percent=compact.numbers(fields, "pressure_percent"),
             changed=compact.pairs(fields, "changed"),
             missing=tuple(compact.texts(fields, "missing")),
+            ways=compact.pairs(fields, "ways") if "ways" in fields else {},
         )
 
 
@@ -169,6 +173,7 @@ def delta(before: Reading, after: Reading) -> HostDelta:
         pressure_percent=_pressure(before, after, seconds),
         changed=_changed(before, after),
         missing=tuple(dict.fromkeys((*before.missing, *after.missing))),
+        ways=_differing(before.ways, after.ways),
     )
 
 
@@ -233,6 +238,14 @@ def _changed(before: Reading, after: Reading) -> dict[str, tuple[str, str]]:
         if then != now:
             found[name] = (then, now)
     return dict(sorted(found.items()))
+
+
+def _differing(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    if before == after or not (before and after):  # an empty table was not read
+        return {}
+    networks = sorted(before.keys() | after.keys())
+    both = ((name, before.get(name, "none"), after.get(name, "none")) for name in networks)
+    return {name: (then, now) for name, then, now in both if then != now}
 
 
 def _own_name(row: str, _rest: str, _cpus: int) -> str:

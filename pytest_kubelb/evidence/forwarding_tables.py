@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from pytest_kubelb.evidence.kernel_files import counts as numbers
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -54,10 +56,10 @@ def kube_proxy(lines: Iterable[str]) -> Forwarded:
             if match := _JUMP.match(line):
                 count, address, protocol, port, node_protocol, node_port = match.groups()
                 place = _place(address or "*", port or node_port, protocol or node_protocol)
-                services[f"proxy {place}"] = services.get(f"proxy {place}", 0) + int(count)
+                services[f"proxy {place}"] = services.get(f"proxy {place}", 0) + numbers([count])[0]
         elif " DNAT " in line and (match := _REWRITE.match(line)):
             name = f"proxy {match[2].strip('[]')}"
-            endpoints[name] = (endpoints.get(name, (0, 0, 0))[0] + int(match[1]), 0, 0)
+            endpoints[name] = (endpoints.get(name, (0, 0, 0))[0] + numbers([match[1]])[0], 0, 0)
     if not known:
         raise ValueError("no chain of kube-proxy")
     return Forwarded(services, endpoints)
@@ -72,14 +74,14 @@ def ipvs(lines: Iterable[str]) -> Forwarded:
             case ["IP", "Virtual", *_] | ["Prot", *_] | ["->", "RemoteAddress:Port", *_] | []:
                 continue
             case ["->", server, *counts]:
-                conns, *rest = map(int, counts)
+                conns, *rest = numbers(counts)
                 name = f"ipvs {_address(server)}"
                 known = endpoints.get(name, (0, 0, 0))
                 endpoints[name] = (known[0] + conns, known[1] + sum(rest[:2]), known[2] + sum(rest[2:]))
             case ["FWM", mark, *counts]:
-                services[f"ipvs fwmark {mark}"] = int(counts[0])
+                (services[f"ipvs fwmark {mark}"],) = numbers(counts[:1])
             case ["TCP" | "UDP" | "SCTP" as protocol, address, *counts]:
-                services[f"ipvs {address}{_suffix(protocol)}"] = int(counts[0])
+                (services[f"ipvs {address}{_suffix(protocol)}"],) = numbers(counts[:1])
             case _:
                 raise ValueError(line.strip())
     return Forwarded(services, endpoints)
@@ -92,7 +94,7 @@ def open_connections(lines: Iterable[str]) -> Opened:
     service = ""
     for words in _rows(lines):
         if words[0] == "->":
-            count = int(words[4]) + int(words[5])
+            count = sum(numbers((words[4], words[5])))
             pod = f"ipvs {_address(_plain(words[1]))}"
             pods[pod] = pods.get(pod, 0) + count
             services[service] += count

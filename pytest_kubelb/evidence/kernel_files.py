@@ -6,10 +6,11 @@ Documentation/filesystems/proc.rst, networking/proc_net_tcp, accounting/psi.rst,
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 NIC_COLUMNS: Final = (
     "rx_bytes", "rx_packets", "rx_errors", "rx_dropped", "rx_fifo", "rx_frame", "rx_compressed", "rx_multicast",
@@ -32,9 +33,26 @@ GAUGES: Final = frozenset(
 
 # net/core/net-procfs.c, softnet_seq_show: columns 3 to 7 are always zero; the last ones came later.
 _SOFTNET: Final = {0: "processed", 1: "dropped", 2: "time_squeeze", 9: "received_rps", 10: "flow_limit"}
+_RTF_UP, _RTF_GATEWAY = 0x1, 0x2  # include/uapi/linux/route.h
 _TRIGGERS: Final = frozenset(("edge", "level", "fasteoi"))
 _XEN: Final = frozenset(("-event", "xen-dyn-event", "xen-percpu-event"))
 _LONGEST_TIME: Final = 12  # digits of a Unix time in seconds: beyond the year 30,000
+_LARGEST: Final = 2**64  # of a counter; the few values that may be negative are small
+
+
+def counts(words: Iterable[str]) -> tuple[int, ...]:
+    """Read decimal numbers. Raises ValueError, also for one that no counter of a kernel can have."""
+    return _checked(tuple(map(int, words)))
+
+
+def _hexadecimal(words: Iterable[str]) -> tuple[int, ...]:
+    return _checked(tuple([int(word, 16) for word in words]))
+
+
+def _checked(numbers: tuple[int, ...]) -> tuple[int, ...]:
+    if numbers and (max(numbers) > _LARGEST or min(numbers) < -_LARGEST):
+        raise ValueError("a number of more than 64 bits")
+    return numbers
 
 
 def cpu_ticks(lines: Sequence[str]) -> dict[int, tuple[int, ...]]:
@@ -48,8 +66,8 @@ def cpu_ticks(lines: Sequence[str]) -> dict[int, tuple[int, ...]]:
             name, *ticks = line.split()
             if name != "cpu":
                 # Kernels before 2.6.33 have fewer columns.
-                times = tuple(map(int, ticks[:10]))
-                found[int(name[3:])] = times + (0,) * (10 - len(times))
+                (cpu,), times = counts([name[3:]]), counts(ticks[:10])
+                found[cpu] = times + (0,) * (10 - len(times))
     return found
 
 
@@ -60,7 +78,7 @@ def stat_counters(lines: Sequence[str]) -> tuple[dict[str, int], int | None]:
     for line in lines:
         name, _, value = line.partition(" ")
         if name in ("ctxt", "processes"):
-            counters[f"stat.{name}"] = int(value)
+            (counters[f"stat.{name}"],) = counts([value])
         elif name == "btime" and len(value) <= _LONGEST_TIME:
             btime = int(value)
     return counters, btime
@@ -71,7 +89,7 @@ def per_cpu_table(lines: Sequence[str]) -> tuple[tuple[int, ...], dict[str, str]
 
     Rows are left as text: on a large host there are thousands of numbers, and only what moves needs reading.
     """
-    cpus = tuple(int(word.removeprefix("CPU")) for word in lines[0].split())
+    cpus = counts(word.removeprefix("CPU") for word in lines[0].split())
     rows = {}
     for line in lines[1:]:
         name, colon, rest = line.partition(":")
@@ -84,7 +102,7 @@ def row_counts(rest: str, cpus: int) -> tuple[int, ...]:
     """Give the counts of one row of a per-CPU table; rows without one for every CPU (ERR, MIS) give none."""
     words = rest.split(None, cpus)[:cpus]
     try:
-        return tuple(map(int, words)) if len(words) == cpus else ()
+        return counts(words) if len(words) == cpus else ()
     except ValueError:
         return ()
 
@@ -112,7 +130,7 @@ def nics(lines: Sequence[str]) -> dict[str, tuple[int, ...]]:
     found = {}
     for line in lines[2:]:
         name, _, rest = line.rpartition(":")
-        values = tuple(map(int, rest.split()))
+        values = counts(rest.split())
         if len(values) != len(NIC_COLUMNS):
             raise ValueError(line)
         found[name.strip()] = values
@@ -123,7 +141,7 @@ def softnet(lines: Sequence[str]) -> dict[str, int]:
     """Read /proc/net/softnet_stat: the sums over the CPUs of `softnet.dropped` and its neighbours."""
     rows = [line.split() for line in lines]
     return {
-        f"softnet.{name}": sum(int(row[column], 16) for row in rows if len(row) > column)
+        f"softnet.{name}": sum(_hexadecimal(row[column] for row in rows if len(row) > column))
         for column, name in _SOFTNET.items()
     }
 
@@ -136,7 +154,7 @@ def protocols(lines: Sequence[str]) -> dict[str, int]:
         found.update(
             zip(
                 (protocol[:-1] + "." + column for column in columns),
-                map(int, values.split()[1:]),
+                counts(values.split()[1:]),
                 strict=True,
             )
         )
@@ -149,14 +167,35 @@ def sockets(lines: Sequence[str]) -> dict[str, int]:
     for line in lines:
         kind, *words = line.split()
         if kind in ("TCP:", "sockets:"):
-            found.update(zip(words[::2], map(int, words[1::2]), strict=True))
+            found.update(zip(words[::2], counts(words[1::2]), strict=True))
     return found
+
+
+def routes(lines: Sequence[str]) -> dict[str, str]:
+    """Read /proc/net/route, the main table of IPv4: `172.16.61.0/24` -> `via 172.16.61.0 dev flannel.1`.
+
+    Addresses are hexadecimal and little-endian there. Of several routes to one network the first line counts, which the
+    kernel prints in the order of their metrics; one of a link that is down has not RTF_UP and is none.
+    """
+    found: dict[str, str] = {}
+    for line in lines[1:]:
+        words = line.split()
+        device, destination, gateway, flags, mask = words[0], words[1], words[2], int(words[3], 16), words[7]
+        if flags & _RTF_UP:
+            network = IPv4Network((_address(destination), int(mask, 16).bit_count()), strict=False)
+            via = f"via {_address(gateway)} " if flags & _RTF_GATEWAY else ""
+            found.setdefault(str(network), f"{via}dev {device}")
+    return found
+
+
+def _address(word: str) -> IPv4Address:
+    return IPv4Address(bytes.fromhex(word)[::-1])
 
 
 def conntrack(lines: Sequence[str]) -> dict[str, int]:
     """Read /proc/net/stat/nf_conntrack, hexadecimal, a line for each CPU: the sums, but for the entries."""
     names = lines[0].split()
-    rows = [[int(word, 16) for word in line.split()] for line in lines[1:]]
+    rows = [_hexadecimal(line.split()) for line in lines[1:]]
     return {
         f"conntrack.{name}": sum(row[column] for row in rows)
         for column, name in enumerate(names)
@@ -169,7 +208,7 @@ def pressure(lines: Sequence[str]) -> dict[str, int]:
     found = {}
     for line in lines:
         kind, _, rest = line.partition(" ")
-        found[kind] = int(rest.rpartition("total=")[2])
+        (found[kind],) = counts([rest.rpartition("total=")[2]])
     return found
 
 
@@ -186,7 +225,7 @@ def ipvs_totals(lines: Sequence[str]) -> tuple[dict[str, int], int]:
         cpu, *words = line.split() or [""]
         if not cpu:
             break
-        values = [int(word, 16) for word in words]
+        values = _hexadecimal(words)
         if len(values) != len(names):
             raise ValueError(line)
         if cpu == "~":

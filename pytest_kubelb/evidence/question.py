@@ -26,6 +26,7 @@ _FILES: Final = (
     "/proc/net/snmp",
     "/proc/net/netstat",
     "/proc/net/sockstat",
+    "/proc/net/route",
     "/proc/net/stat/nf_conntrack",
     "/proc/sys/net/netfilter/nf_conntrack_count",
     "/proc/sys/net/netfilter/nf_conntrack_max",

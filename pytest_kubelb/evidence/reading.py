@@ -80,6 +80,8 @@ class Reading:
     """As of now, where the counters are up to two seconds late."""
     proxy: forwarding_tables.Forwarded = field(default_factory=forwarding_tables.Forwarded)
     route: str = ""
+    ways: Mapping[str, str] = field(default_factory=dict)
+    """The main routing table: `172.16.61.0/24` -> `via 172.16.61.0 dev flannel.1`."""
     settings: Mapping[str, str] = field(default_factory=dict)
     """`rps_cpus eth0 rx-0` -> `1-7`: the names of `tuning.places`, and `irqbalance`."""
     missing: tuple[str, ...] = ()
@@ -186,6 +188,7 @@ class _Parser:
             ipvs_open=ipvs_open,
             proxy=proxy,
             route=self._route(),
+            ways=self._read("/proc/net/route", kernel_files.routes) or {},
             settings=self._settings,
             missing=tuple(dict.fromkeys((*self._missing, *without_proxy))),
         )

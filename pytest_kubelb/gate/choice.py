@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_kubelb.comparing import Comparison
@@ -15,6 +14,8 @@ from pytest_kubelb.record.points import point_key
 from pytest_kubelb.record.session import RECORD
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_kubelb.gate.session import Measured
     from pytest_kubelb.record.baseline import Baseline
     from pytest_kubelb.record.levels import SessionLevels
@@ -26,7 +27,7 @@ def source(word: str | None, root: Path) -> Source:
     if word is None:
         return _newest(root)
     known = history.lookup(root, word)
-    if known is None and "\0" not in word and (path := Path(word).expanduser()).exists():
+    if known is None and "\0" not in word and (path := sources.path_of(word)).exists():
         if path.is_dir() and history.sessions(path) and not (path / RECORD).exists():
             return _newest(path)
         found = sources.find(path)
@@ -98,7 +99,7 @@ def _named(text: str, root: Path) -> set[str]:
         if known is not None:
             ids.update(each.id for each in known)
         else:
-            starts = map(_start, sources.find(Path(word).expanduser()))
+            starts = map(_start, sources.find(sources.path_of(word)))
             ids.update("" if start is None else start.session for start in starts)
     return ids
 

@@ -76,6 +76,8 @@ def create(name: str) -> tuple[Path, int]:
     """Make the state folder `name` and give it with its held lock; raises TestbedError when that lab is up."""
     folder = labs_root() / name
     with _undisturbed(folder.parent):
+        if folder.is_symlink():  # what it leads to is none of ours to empty
+            folder.unlink()
         folder.mkdir(mode=0o700, exist_ok=True)
         lock = _try_lock(folder / LOCK)
     if lock is None:
@@ -114,7 +116,7 @@ def remove_dead() -> list[str]:
     root = labs_root()
     with _undisturbed(root):
         for folder in root.iterdir():
-            if folder.is_dir() and not _is_locked(folder / LOCK):
+            if folder.is_symlink() or (folder.is_dir() and not _is_locked(folder / LOCK)):
                 _remove(folder)
                 removed.append(folder.name)
     return removed

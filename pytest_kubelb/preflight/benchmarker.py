@@ -33,7 +33,7 @@ def judge(answer: HostAnswer, wanted: Wanted, of_load_balancer: Collection[str])
 
 def _wrk(answer: HostAnswer) -> Iterator[Check]:
     said = " ".join(answer.lines("wrk"))
-    match = re.match(r"wrk\s+\S*?(\d+)\.(\d+)\S*", said)
+    match = re.match(r"wrk\s+\S*?(?<![0-9])([0-9]{1,9})\.([0-9]{1,9})\S*", said)
     if any(line.startswith("wrk absent") for line in answer.lines("tools")):
         return  # said of the tools
     oldest = ".".join(map(str, OLDEST_WRK))

@@ -9,9 +9,11 @@ from string import Template
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.cluster.flannel import AS_PUBLISHED
+from pytest_kubelb.cluster.refusal import as_described
 from pytest_kubelb.option_values import OVERLAYS
 from pytest_kubelb.preflight.room import takes
 from pytest_kubelb.preflight.survey import free_cluster_ip
+from pytest_kubelb.text.printable import printable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,7 +50,14 @@ class Draft:
 def write(
     places: Places, told: ClusterSurvey, load_balancer: HostSurvey | None, benchmarker: HostSurvey | None
 ) -> Draft:
-    """Fill in the template."""
+    """Fill in the template. Raises TestbedError where the nodes are none of a cluster's."""
+    with as_described("a node"):
+        return _written(places, told, load_balancer, benchmarker)
+
+
+def _written(
+    places: Places, told: ClusterSurvey, load_balancer: HostSurvey | None, benchmarker: HostSurvey | None
+) -> Draft:
     missing: list[str] = []
 
     def line(key: str, value: object, why: str, example: object) -> str:
@@ -213,7 +222,7 @@ def _nodes(nodes: Sequence[Json], places: Places) -> str:
 def _overlay(told: ClusterSurvey) -> str:
     if told.overlay in OVERLAYS:
         return f"# Flannel's backend as it is now.\noverlay = {_toml(told.overlay)}"
-    why = f"flannel's backend is {told.overlay}" if told.overlay else "flannel could not be asked"
+    why = f"flannel's backend is {_shown(told.overlay)}" if told.overlay else "flannel could not be asked"
     return f'# fill in, {why}: vxlan or host-gw\n# overlay = "vxlan"'
 
 
@@ -224,9 +233,17 @@ def _threads(benchmarker: HostSurvey | None) -> str:
 
 
 def _comments(lines: Sequence[str]) -> str:
-    return "".join(f"# {' '.join(line.split())}\n" for line in lines)
+    return "".join(f"# {_shown(line)}\n" for line in lines)
+
+
+def _shown(text: str) -> str:
+    return printable(" ".join(text.split()))
 
 
 def _toml(value: object) -> str:
-    """Give a text or a list of texts as TOML has it: the escapes of JSON are those of TOML's basic strings."""
-    return json.dumps(value, ensure_ascii=False)
+    """Give a text or a list of texts as TOML has it: the escapes of JSON are those of TOML's basic strings.
+
+    Beyond them TOML has DEL escaped, and no half of a character.
+    """
+    told = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return told.encode("utf-8", "replace").decode()

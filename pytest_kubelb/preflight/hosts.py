@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.preflight.check import Check, fail, ok, split_sentence, warning
 from pytest_kubelb.preflight.privileges import commands
+from pytest_kubelb.preflight.question import NOT_RUN
 from pytest_kubelb.testbed import journal
 
 if TYPE_CHECKING:
@@ -75,13 +76,15 @@ def _root(answer: HostAnswer, wanted: Wanted) -> Iterator[Check]:
         yield ok("root", answer.host, "commands run as root without sudo")
         return
     passwords = needs_password(answer.lines("sudo"))
-    allowed = 0
+    allowed = unused = 0
     for number, argv in enumerate(asked):
         said = answer.lines(f"may {number}")
         words = shlex.join(argv)
         line = f"{answer.user} ALL=(root) NOPASSWD: {_for_sudoers(argv)}"
         remedy = f"add to /etc/sudoers.d/kubelb there: {line}"
-        if said[-1:] != ("exit 0",):
+        if said == (NOT_RUN,):
+            unused += 1
+        elif said[-1:] != ("exit 0",):
             why = "; ".join(said[:-1])[:120] or "not allowed"
             yield fail("sudo", answer.host, f"`sudo -n {words}`: {why}", remedy)
         elif any("!authenticate" in each for each in said) or not passwords:
@@ -92,9 +95,8 @@ def _root(answer: HostAnswer, wanted: Wanted) -> Iterator[Check]:
             found = f"`sudo -n {words}` is allowed, and this sudo does not say whether without a password"
             yield warning("sudo", answer.host, found, remedy)
     if allowed:
-        yield ok(
-            "sudo", answer.host, f"{allowed} of {len(asked)} commands that need root, without a password"
-        )
+        count = f"{allowed} of {len(asked) - unused}"
+        yield ok("sudo", answer.host, f"{count} commands that need root, without a password")
 
 
 def needs_password(listing: Iterable[str]) -> bool:
@@ -105,7 +107,7 @@ def needs_password(listing: Iterable[str]) -> bool:
 
 def _for_sudoers(argv: tuple[str, ...]) -> str:
     """Give the command line as sudoers(5) spells it: absolute, with `,` `:` `=` and backslashes escaped."""
-    folder = "/usr/bin" if argv[0] in ("tee", "mkdir", "rmdir") else "/usr/sbin"
+    folder = "/usr/bin" if argv[0] in ("tee", "mkdir", "rmdir", "systemctl", "pkill") else "/usr/sbin"
     escaped = (word.translate({ord(each): f"\\{each}" for each in "\\,:= "}) for word in argv[1:])
     return " ".join([f"{folder}/{argv[0]}", *escaped])
 

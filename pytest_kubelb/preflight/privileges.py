@@ -5,11 +5,12 @@ A sudoers file may allow exactly these, arguments included, so each is asked for
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.backends.ipvs_host import IpvsHost, sysctls_for
 from pytest_kubelb.testbed import journal, locking
-from pytest_kubelb.tuning.places import sysctl_file
+from pytest_kubelb.tuning import ethtool, irqbalance
+from pytest_kubelb.tuning.places import BOOST, NO_TURBO, sysctl_file
 
 if TYPE_CHECKING:
     from pytest_kubelb.preflight.wanted import Wanted
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
     from pytest_kubelb.tuning.knobs import Knobs
 
 Argv = tuple[str, ...]
+
+_SYSTEMD_HAS_IT: Final = (
+    "{ u=; [ -d /run/systemd/system ] && for u in /etc /run /usr/lib /lib; do"
+    f' [ ! -f $u/systemd/system/{irqbalance.UNIT} ] || break; u=; done; [ "$u" ]; }}'
+)
+_SERVICE: Final = tuple(("systemctl", verb, irqbalance.UNIT) for verb in ("stop", "start"))
+_BARE: Final = (("pkill", "-x", "irqbalance"), ("irqbalance",))
+_CONDITIONS: Final[dict[Argv, str]] = {
+    **dict.fromkeys(_SERVICE, _SYSTEMD_HAS_IT),
+    **dict.fromkeys(_BARE, f"! {_SYSTEMD_HAS_IT} && ( PATH=$x; command -v irqbalance >/dev/null )"),
+    ("tee", NO_TURBO): f"[ -e {NO_TURBO} ]",
+    ("tee", BOOST): f"[ ! -e {NO_TURBO} ] && [ -e {BOOST} ]",
+}
 
 
 def commands(wanted: Wanted, host: str) -> list[Argv]:
@@ -34,6 +48,11 @@ def commands(wanted: Wanted, host: str) -> list[Argv]:
     for knobs in wanted.knobs(host):
         found += tuning_commands(knobs)
     return list(dict.fromkeys(found))
+
+
+def condition(argv: Argv) -> str:
+    """Give the shell condition under which a host runs a command at all; empty for always. `x` is its PATH for root."""
+    return _CONDITIONS.get(argv, "")
 
 
 def ipvs_commands(spec: IpvsSpec) -> list[Argv]:
@@ -64,7 +83,22 @@ def proxy_commands(spec: ProxySpec) -> list[Argv]:
 
 
 def tuning_commands(knobs: Knobs) -> list[Argv]:
-    """Give what a profile runs as root: for knobs of a NIC one file or command of each kind stands for all."""
+    """Give what a profile runs as root: for knobs of a NIC one file or command of each kind stands for all.
+
+    A profile that leaves it to the session to find the NIC has none of these. Where a host has one of several ways, as
+    to stop irqbalance, all are given, and `condition` tells which.
+    """
+    found = [*_folder(journal.ROOT), *(("tee", file) for file in _tuning_files(knobs))]
+    if knobs.irqbalance is not None:
+        found += [*_SERVICE, *_BARE]
+    if knobs.nic is not None:
+        for family, option in ethtool.SET.items():
+            words = [str(each) for pair in getattr(knobs, family).items() for each in pair]
+            found += [("ethtool", option, knobs.nic, *words)] if words else []
+    return found
+
+
+def _tuning_files(knobs: Knobs) -> list[str]:
     files = [sysctl_file(name) for name in knobs.sysctls]
     if knobs.conntrack_max is not None:
         files.append("/proc/sys/net/netfilter/nf_conntrack_max")
@@ -74,6 +108,8 @@ def tuning_commands(knobs: Knobs) -> list[Argv]:
         files.append("/proc/sys/net/core/rps_sock_flow_entries")
     if knobs.governor is not None:
         files.append("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
+    if knobs.turbo is not None:
+        files += [NO_TURBO, BOOST]
     if knobs.rss is not None:
         files.append("/proc/irq/1/smp_affinity_list")
     if knobs.nic is not None:
@@ -81,7 +117,7 @@ def tuning_commands(knobs: Knobs) -> list[Argv]:
         files += [f"{queues}/rx-0/rps_cpus"] if knobs.rps else []
         files += [f"{queues}/rx-0/rps_flow_cnt"] if knobs.rfs else []
         files += [f"{queues}/tx-0/xps_cpus"] if knobs.xps else []
-    return [*_folder(journal.ROOT), *(("tee", file) for file in files)]
+    return files
 
 
 def _folder(path: str) -> list[Argv]:

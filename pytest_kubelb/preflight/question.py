@@ -10,13 +10,15 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.backends.ipvs_host import sysctls_for
-from pytest_kubelb.preflight.privileges import commands
+from pytest_kubelb.preflight.privileges import commands, condition
 from pytest_kubelb.testbed import journal, kube_proxy
 from pytest_kubelb.tuning.places import sysctl_file
 
 if TYPE_CHECKING:
     from pytest_kubelb.preflight.wanted import Wanted
 
+NOT_RUN: Final = "not run here"
+"""Said of a command that this host has no use for."""
 LOAD_BALANCER_TOOLS: Final = ("flock", "ip", "sysctl", "ipvsadm", "iptables")
 BENCHMARKER_TOOLS: Final = ("flock", "wrk", "curl", "ip", "timeout", "mktemp")
 
@@ -69,7 +71,10 @@ def question(wanted: Wanted, host: str) -> str:
     if asked:
         lines.append('if [ -n "$s" ]; then')
         lines.append("echo '%% sudo'; $s -l 2>&1")
-        lines += [f"may {number} {shlex.join(argv)}" for number, argv in enumerate(asked)]
+        for number, argv in enumerate(asked):
+            needed, ask = condition(argv), f"may {number} {shlex.join(argv)}"
+            skip = f"echo '%% may {number}'; echo '{NOT_RUN}'"
+            lines.append(f"if {needed}; then {ask}; else {skip}; fi" if needed else ask)
         lines.append("fi")
     return "\n".join([*lines, *_END])
 

@@ -116,7 +116,7 @@ def _service_range(api: Api, namespace: str) -> str | None:
     except TestbedError:  # an older cluster has none, and an account may not see them
         listed = ()
     told = [cidr for item in listed for cidr in (item.get("spec") or {}).get("cidrs") or () if "." in cidr]
-    return str(told[0]) if told else _refused_range(api, namespace)
+    return _network(str(told[0])) if told else _refused_range(api, namespace)
 
 
 def _refused_range(api: Api, namespace: str) -> str | None:
@@ -129,7 +129,7 @@ def _refused_range(api: Api, namespace: str) -> str | None:
         except TestbedError as error:
             match = _REFUSAL.search(str(error))
             if match is not None:
-                return match[1]
+                return _network(match[1])
             refusal = refusal or error
         else:
             api.delete(SERVICES, made)  # a cluster that serves a range set aside for documentation
@@ -141,7 +141,14 @@ def _refused_range(api: Api, namespace: str) -> str | None:
 
 def _pod_range(flannel: str | None) -> str | None:
     match = re.search(r'"Network"\s*:\s*"([0-9.]+/[0-9]+)"', flannel or "")
-    return match[1] if match else None
+    return _network(match[1]) if match else None
+
+
+def _network(text: str) -> str | None:
+    try:
+        return str(IPv4Network(text, strict=False))
+    except ValueError:
+        return None
 
 
 def of_host(host: Host) -> HostSurvey:
@@ -178,5 +185,5 @@ def free_cluster_ip(told: ClusterSurvey) -> str | None:
         max(16, network.num_addresses // 16), 250, network.num_addresses - 2
     )  # .250 is easier to tell from a network
     # Not the first ones: .1 is the API server's, and .10 is the cluster's DNS wherever kubeadm was used.
-    candidates = (str(network[offset]) for offset in (*range(band, 10, -1), *range(9, 1, -1)))
+    candidates = (str(network[offset]) for offset in (*range(band, 10, -1), *range(min(band, 9), 1, -1)))
     return next((each for each in candidates if each not in told.taken), None)

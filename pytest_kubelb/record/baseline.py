@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_kubelb.errors import ConfigError, KubelbError
@@ -27,6 +26,7 @@ from pytest_kubelb.record.points import point_key, point_text
 if TYPE_CHECKING:
     from array import array
     from collections.abc import Collection, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from pytest_kubelb.record.fingerprint import Fingerprint
     from pytest_kubelb.record.levels import SessionLevels
@@ -129,7 +129,7 @@ def _look(word: str, root: Path) -> _Choice:
     known = history.lookup(root, word)
     if known is not None:
         return (sources.Source(each.record, named=True) for each in known if each.has_record), None
-    path = Path(word).expanduser()
+    path = sources.path_of(word)
     if sources.exists(path):
         found = sources.find(path)
         for source in found:

@@ -89,7 +89,7 @@ def load(*paths: str | Path) -> pd.DataFrame:
     found = [
         source
         for path in (paths or (history.nearest_root(Path.cwd()),))
-        for source in sources.find(Path(path).expanduser())
+        for source in sources.find(sources.path_of(str(path)))
     ]
     for source in found:
         rows.read(source.lines())
@@ -169,6 +169,7 @@ _RESULT_COLUMNS: Final = (
     *_PERCENTILE_COLUMNS.values(),
     *(f"errors_{kind}" for kind in _ERRORS),
 )
+_LARGEST: Final = 2**63 - 1  # of pandas' whole numbers; an axis may have any
 _NOTHING: Final = (None,) * len(_RESULT_COLUMNS)
 
 
@@ -203,7 +204,9 @@ def utf8(text: str) -> str:
 
 
 def _axis_kind(points: Iterable[dict[str, str | int]], name: str) -> str:
-    whole = name not in _WORDS and all(isinstance(point.get(name, 0), int) for point in points)
+    whole = name not in _WORDS and all(
+        isinstance(value := point.get(name, 0), int) and abs(value) <= _LARGEST for point in points
+    )
     return "Int64" if whole else "category"
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.errors import ConfigError, KubelbError
@@ -19,7 +20,6 @@ from pytest_kubelb.record.session import RECORD
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from pytest_kubelb.record.lines import Line
 
@@ -39,6 +39,14 @@ class Source:
     def lines(self) -> Iterator[Line | Note]:
         """Give the session line by line. Raises KubelbError as the readers of the two formats do."""
         return read_report(self.path) if self.path.suffix == ".json" else read_record(self.path)
+
+
+def path_of(word: str) -> Path:
+    """Give the path that a word is, its `~` expanded where it is somebody's home folder that is known."""
+    try:
+        return Path(word).expanduser()
+    except (RuntimeError, ValueError):
+        return Path(word)
 
 
 def exists(path: Path) -> bool:

@@ -6,6 +6,7 @@ for their owner alone (0700), files too (0600), no text is kept with its secrets
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -88,6 +89,8 @@ class Artifacts:
             return None
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
+            if self._folder.is_symlink():  # in a session that is gone on with
+                raise OSError(errno.ELOOP, "it is a link, and leads out of the session's folder")
             if self._left <= 0:
                 self._say_full()
                 return None
@@ -105,7 +108,7 @@ class Artifacts:
 
     def _say_full(self) -> None:
         said = self._folder / "full.txt"
-        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write("The artifacts of this session have reached their limit; later points have none.\n")
 

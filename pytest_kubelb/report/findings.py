@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pytest_kubelb.text.printable import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -69,6 +71,7 @@ class Told:
     def sentences(self, elsewhere: str | None = None) -> list[str]:
         """Give a sentence for each signal and host, what took runs away first, and for the runs lost to none of them.
 
+        As printable text, since a record may be anybody's.
         Why a ceiling is not known is long, and of every run: `elsewhere`, such as `-v says why`, stands in its place.
         """
         ordered = sorted(
@@ -81,7 +84,7 @@ class Told:
             for (effect, signal, host), seen in ordered
         ]
         took = [each for each, (key, _) in zip(told, ordered, strict=True) if key[0] != "none"]
-        return [*took, *self._unexplained, *told[len(took) :]]
+        return [printable(each) for each in (*took, *self._unexplained, *told[len(took) :])]
 
 
 def sentences(points: Sequence[Measured], elsewhere: str | None = None) -> list[str]:

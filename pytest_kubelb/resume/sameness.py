@@ -1,7 +1,8 @@
 """Whether a session may go on with the record of another process: what has to be the same, and what is not. Pure.
 
-What a run is has to be the same: how wrk loads a point, how often, in which order, and on what. How it is judged may
-change, and so may what is written and where. Of the matrix a part may be selected.
+What a run is has to be the same: how wrk loads a point, how often, in which order, and on what; and which runs are
+valid, since that was settled as each was made. How the valid ones are judged may change, and so may what is written
+and where. Of the matrix a part may be selected.
 """
 
 from __future__ import annotations
@@ -23,14 +24,15 @@ SAME: Final = (
     *("duration", "connections", "threads"),
     *("runs", "max_runs", "precision", "warmup", "passes"),
     *("order", "order_seed"),
+    *("tolerance", "baseline"),
 )
-"""Keys of the settings that must not differ; the seed only where the order is random."""
+"""Keys of the settings that must not differ, those of `_decides` only where it says so."""
 
 
 def of_settings(recorded: Mapping[str, object], settings: Settings) -> str | None:
     """Give the first setting that differs from the recorded ones, as half a sentence; None when none does."""
     for key in SAME:
-        if key == "order_seed" and settings.order != "random":
+        if not _decides(key, settings):
             continue
         before, now = _recorded(recorded, key), settings.texts.get(key)
         if _parsed(key, before) != _parsed(key, now):
@@ -55,7 +57,30 @@ def of_facts(known: Resumable, facts: Mapping[str, object]) -> str | None:
     hosts, before_hosts = (set(_mapping(part.get("hosts"))) for part in (now, before))
     if before_hosts and (added := sorted(hosts - before_hosts)):
         return f"the host {added[0]} had no part in it"
+    return _of_validity(known.start.facts, facts)
+
+
+def _of_validity(before: Mapping[str, object], now: Mapping[str, object]) -> str | None:
+    """Give the first key of `[evidence]` and `[limits]` that differs; None too where one of the two does not tell.
+
+    A baseline may have other ones: each session's runs were told apart by its own. Those of one session are not.
+    """
+    if "evidence" in before and "evidence" in now:
+        roles, own = (_roles(facts["evidence"]) for facts in (before, now))
+        if roles != own:
+            return f"evidence.roles was {_shown(roles) or 'none'}, and now it is {_shown(own) or 'none'}"
+    if "limits" in before and "limits" in now:
+        limits, own_limits = (_mapping(facts["limits"]) for facts in (before, now))
+        for name in sorted(limits.keys() | own_limits.keys()):
+            was, value = (each.get(name, "the default") for each in (limits, own_limits))
+            if was != value:
+                return f"limits.{name} was {_shown(was)}, and now it is {_shown(value)}"
     return None
+
+
+def _roles(evidence: object) -> list[str]:
+    roles = _mapping(evidence).get("roles")
+    return sorted(map(str, roles)) if isinstance(roles, list) else []
 
 
 def of_items(known: Resumable, items: Iterable[Planned]) -> str | None:
@@ -76,6 +101,18 @@ def seed(recorded: Mapping[str, object]) -> int | None:
     text = _recorded(recorded, "order_seed")
     value = _parsed("order_seed", text)
     return value if isinstance(value, int) else None
+
+
+def _decides(key: str, settings: Settings) -> bool:
+    """Tell whether a setting has a say in what runs there are."""
+    match key:
+        case "order_seed":
+            return settings.order == "random"
+        case "tolerance":  # runs are made until the spread can be judged by it
+            return settings.max_runs is not None or settings.precision is not None
+        case "baseline":  # what it knows of a point's spread tells how well its mean is known
+            return settings.precision is not None
+    return True
 
 
 def _recorded(recorded: Mapping[str, object], key: str) -> str | None:

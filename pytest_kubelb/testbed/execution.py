@@ -160,17 +160,34 @@ def _channel(link: Link, line: str, timeout_s: float) -> Iterator[paramiko.Chann
         link.close()  # or each of the next commands would wait as long
         raise NoAnswerError(f"{limit_s:g} s") from error
     try:
-        # paramiko waits for the answer to an exec request without limit; closing the channel ends that wait.
-        timer = threading.Timer(timeout_s, channel.close)
-        timer.daemon = True
-        timer.start()
-        try:
-            channel.exec_command(line.encode("utf-8", "surrogateescape"))
-        finally:
-            timer.cancel()
+        execute(channel, line, timeout_s)
         yield channel
     finally:
         channel.close()
+
+
+def execute(channel: paramiko.Channel, line: str, timeout_s: float) -> None:
+    """Have the host begin a command line. Raises TimeoutError when it has not said within `timeout_s` that it has.
+
+    paramiko waits for that answer without limit; closing the channel ends the wait.
+    """
+    late = threading.Event()
+
+    def give_up() -> None:
+        late.set()
+        channel.close()
+
+    timer = threading.Timer(timeout_s, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        channel.exec_command(line.encode("utf-8", "surrogateescape"))
+    except paramiko.SSHException as error:
+        if late.is_set():
+            raise TimeoutError from error
+        raise
+    finally:
+        timer.cancel()
 
 
 def _feed(channel: paramiko.Channel, stdin: bytes) -> tuple[bytes, bool]:

@@ -13,7 +13,7 @@ from typing import Final
 from pytest_kubelb.testbed.journal import started
 
 _IDENTITY: Final = re.compile(
-    r"\S+@(?P<machine>\S+) pid (?P<process>[0-9]+) session (?P<session>\S+)", re.ASCII
+    r"\S+@(?P<machine>\S+) pid (?P<process>[0-9]{1,10}) session (?P<session>\S+)", re.ASCII
 )
 
 

@@ -49,6 +49,7 @@ class Roles:
     """Section `[roles]`: host names as ssh_config knows them."""
 
     control_plane: tuple[str, ...]
+    """Only tuning profiles log in there; empty where nobody can, as in a managed cluster."""
     workers: tuple[str, ...]
     load_balancer: str
     benchmarker: str
@@ -155,6 +156,7 @@ def load(
         if not file.is_file():
             raise ConfigError(f"{file}: is not a file: name an inventory in TOML.")
         table = tomllib.loads(bounded.read_bytes(file, LARGEST).decode("utf-8"))
+        _check_numbers(table)
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read ({error.strerror}): name a readable inventory.") from error
     except (ValueError, RecursionError) as error:
@@ -193,11 +195,20 @@ def load(
         other_backends={
             name: backends.section(name).table for name in backends.table if name not in BUILT_IN_BACKENDS
         },
-        tunings=profiles(root.section("tuning", required=False), roles),
+        tunings=_tunings(root.section("tuning", required=False), roles),
         limits=parse_limits(root.section("limits", required=False)),
         evidence=_evidence(root.section("evidence", required=False)),
         defaults=_defaults(root.section("defaults", required=False)),
     )
+
+
+def _check_numbers(value: object) -> None:
+    """Raise ValueError for a whole number that TOML does not have; Python reads it, and may not be able to show it."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_numbers(each)
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise ValueError("a whole number has more than 64 bits")
 
 
 def _put(table: dict[str, object], path: str, value: object) -> None:
@@ -220,7 +231,12 @@ def _testbed(section: Section) -> Testbed:
 def _roles(section: Section) -> Roles:
     section.allow("control_plane", "workers", "load_balancer", "benchmarker")
     roles = Roles(
-        control_plane=section.hosts("control_plane", 'a list of different hosts, such as ["k04"]'),
+        control_plane=()
+        if section.table.get("control_plane") == []
+        else section.hosts(
+            "control_plane",
+            'a list of different hosts, such as ["k04"], or [] where nobody can log in to it',
+        ),
         workers=section.hosts("workers", 'a list of different hosts, such as ["k05", "k06"]'),
         load_balancer=section.host("load_balancer"),
         benchmarker=section.host("benchmarker"),
@@ -285,6 +301,19 @@ def _proxy(section: Section) -> ProxySpec:
         port=section.port("port"),
         via=section.ipv4("via"),
     )
+
+
+def _tunings(section: Section, roles: Roles) -> dict[str, Profile]:
+    found = profiles(section, roles)
+    for name in section.table:
+        own = section.section(name)
+        if not roles.control_plane and "control_plane" in own.table:
+            raise own.error(
+                "control_plane",
+                "is for no host, since roles.control_plane is []",
+                "a section for a role that has hosts, or one for a host that roles names",
+            )
+    return found
 
 
 def _evidence(section: Section) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ import shlex
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from pytest_kubelb.testbed.hosts import Host
     from pytest_kubelb.testbed.inventory import Inventory
 
+    OnEvent = Callable[[str, Mapping[str, object]], None]
+
 ROOT: Final = "/run/kubelb-lock"
 FRESH_S: Final = 1.0
 """What was known of the Lease a shorter time ago is not asked again."""
@@ -42,15 +44,17 @@ _ANSWER_TIMEOUT_S = 10.0
 
 log = logging.getLogger(__name__)
 
-# `lock WORDS` takes the lock, or says that we are alive where it is taken, and prints `held`, `by WHO` or `failed WHY`.
+# `lock WORDS` takes the lock, or says that we are alive where it is taken, and prints `held BOOT_ID`, `by WHO` or
+# `failed WHY`.
 # The file may vanish between its opening and flock, with the session that had it: then the lock is on nothing.
 # On builtins but for flock itself: it is repeated while wrk runs.
 _DEFINITIONS = f"""
 {NAMESPACE_LINE}
 s=; [ -w /proc/sys/net/ipv4/ip_forward ] || s='sudo -n --'
 d=@folder@; f=$d/$ns; mine=$f-$$; held=
+IFS= read -r boot </proc/sys/kernel/random/boot_id
 lock() {{
-  if [ "$held" ]; then printf '%s\\n' "$1" >"$mine"; echo held; return; fi
+  if [ "$held" ]; then printf '%s\\n' "$1" >"$mine"; echo "held $boot"; return; fi
   command -v flock >/dev/null || {{ echo 'failed there is no flock: install util-linux'; return; }}
   for try in 1 2 3 4 5; do
     [ -d $d ] || $s mkdir -p -m 1777 $d || {{
@@ -79,7 +83,7 @@ keep() {{
       [ "$mine" -nt "$mine.seen" ] || kill $$
       true >"$mine.seen"
     done ) &
-  dog=$!; echo held
+  dog=$!; echo "held $boot"
 }}
 unlock() {{
   [ "$held" ] || return
@@ -121,9 +125,14 @@ class Lock:
         *,
         folder: str = ROOT,
         silence_s: float = DURATION_S,
+        on_event: OnEvent = lambda *_: None,
     ) -> None:
-        """`folder` is where the hosts keep the lock; a host that hears nothing for twice `silence_s` frees it."""
+        """`folder` is where the hosts keep the lock; a host that hears nothing for twice `silence_s` frees it.
+
+        `on_event` is told, in a thread of ours, of each outage of a host.
+        """
         self._lease = lease
+        self._on_event = on_event
         self._words = f"{identity} since {datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         definitions = _DEFINITIONS.replace("@folder@", folder).replace("@silence@", f"{silence_s:g}")
         self._shells = {name: RemoteShell(host, definitions) for name, host in hosts.items()}
@@ -131,6 +140,12 @@ class Lock:
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
         self._asked = False
+        self._asking = threading.Lock()
+        self._kept_s: dict[str, float] = {}  # when each host was last asked that said it is held
+        self._refusals: dict[str, TestbedError] = {}
+        self._boots: dict[str, str] = {}
+        self._restarted: set[str] = set()
+        self._outage: str | None = None
         self._lost: str | None = None
         self._confirmed_s = time.monotonic()
 
@@ -141,6 +156,8 @@ class Lock:
         """
         if self._lost is None and time.monotonic() - self._confirmed_s > FRESH_S:
             self._upkeep(self._lease.confirm)
+        if self._lost is None and self._outage is not None:
+            self._lost = self._last_word(self._outage)
         if self._lost is not None:
             raise TestbedError(self._lost)
 
@@ -156,7 +173,7 @@ class Lock:
         told: set[str] = set()
         deadline = time.monotonic() + patience_s
         while held := self._ask_hosts():
-            self._each(_unlock)
+            self._each(self._unlock)
             sentence = "; ".join(f"host {name} is held by {who}" for name, who in held.items())
             if not wait and time.monotonic() >= deadline:
                 raise TestbedError(
@@ -214,22 +231,49 @@ class Lock:
     def _keep_hosts(self) -> None:
         # A connection that was lost is opened again, and the lock taken again: it is lost when another session has it.
         pause_s = RENEW_EVERY_S
+        silent = False
         while not self._ended.wait(pause_s):
             try:
                 held = self._ask_hosts()
             except TestbedError as error:
                 log.warning("the lock of a host: %s", error)
-                pause_s = RETRY_S
+                if not silent:  # once for each outage, however often it is tried
+                    self._on_event("lock_silent", {"text": str(error)})
+                silent, pause_s = True, RETRY_S
+                self._note_outage(error)
                 continue
-            pause_s = RENEW_EVERY_S
+            silent, pause_s = False, RENEW_EVERY_S
             for name, who in held.items():
-                self._lost = self._lost or f"host {name} was taken from this session and is held by {who}"
+                self._lost = self._lost or _taken(name, who)
+
+    def _note_outage(self, error: TestbedError) -> None:
+        name, kept_s = min(self._kept_s.items(), key=lambda each: each[1])
+        silent_s = _clock_s() - kept_s
+        if silent_s > RENEW_DEADLINE_S:
+            self._outage = self._outage or (
+                f"host {name}: its lock may be taken by others, since it could not be renewed for {silent_s:.0f} s"
+                f" ({self._refusals.get(name, error)})"
+            )
+
+    def _last_word(self, outage: str) -> str:
+        """Ask the hosts once more after an outage that was too long: one that is back can say why."""
+        with suppress(TestbedError):
+            for name, who in self._ask_hosts().items():
+                return _taken(name, who)
+        for name in sorted(self._restarted):
+            return (
+                f"host {name} was started again while this session held it, and nobody held its lock meanwhile; look"
+                " for the reason in its journal (`journalctl -b -1`)"
+            )
+        return outage
 
     def _ask_hosts(self) -> dict[str, str]:
         """Take or keep the lock of every host; host -> who else holds it. Raises TestbedError."""
         held: dict[str, str] = {}
         self._asked = True
-        for name, answer in self._each(lambda shell: _lock(shell, self._words)).items():
+        with self._asking:
+            answers = self._each(self._keep)
+        for name, answer in answers.items():
             word, _, rest = answer.partition(" ")
             if word == "by":
                 held[name] = rest
@@ -237,13 +281,32 @@ class Lock:
                 raise TestbedError(f"host {name} cannot be locked: {rest or answer or 'no answer'}")
         return held
 
+    def _keep(self, name: str) -> str:
+        asked_s = _clock_s()
+        try:
+            answer = (
+                self._shells[name].ask(f"lock {shlex.quote(self._words)}", _ANSWER_TIMEOUT_S).text.strip()
+            )
+        except TestbedError as error:
+            self._refusals[name] = error
+            raise
+        word, _, boot = answer.partition(" ")
+        if word == "held":
+            self._kept_s[name] = asked_s
+            if self._boots.setdefault(name, boot) != boot:
+                self._restarted.add(name)
+        return answer
+
+    def _unlock(self, name: str) -> str:
+        return self._shells[name].ask("unlock", _ANSWER_TIMEOUT_S).text
+
     def _free_hosts(self) -> None:
         if self._asked:
             self._asked = False
-            self._each(_unlock)
+            self._each(self._unlock)
 
-    def _each(self, ask: Callable[[RemoteShell], str]) -> dict[str, str]:
-        asked = {name: self._pool.submit(ask, shell) for name, shell in self._shells.items()}
+    def _each(self, ask: Callable[[str], str]) -> dict[str, str]:
+        asked = {name: self._pool.submit(ask, name) for name in self._shells}
         try:
             wait(asked.values())
         except BaseException:  # Ctrl-C: nobody waits for these answers any more
@@ -263,7 +326,7 @@ def locked(
     inventory: Inventory,
     session: str,
     hosts: Mapping[str, Host],
-    on_event: Callable[[str, Mapping[str, object]], None],
+    on_event: OnEvent,
     *,
     wait: bool = False,
 ) -> Iterator[Lock]:
@@ -294,7 +357,7 @@ def locked(
         if cluster.create_namespace and namespace.ensure(api, cluster.namespace):
             on_event("namespace", {"made": cluster.namespace})
         lease = Lease(api, cluster.namespace, identity)
-        lock = Lock(lease, hosts, identity)
+        lock = Lock(lease, hosts, identity, on_event=on_event)
         stack.callback(lock.close)
         dead = lease.acquire(wait=wait, on_held=tell)
         lock.keep_lease()
@@ -303,9 +366,11 @@ def locked(
         yield lock
 
 
-def _lock(shell: RemoteShell, words: str) -> str:
-    return shell.ask(f"lock {shlex.quote(words)}", _ANSWER_TIMEOUT_S).text.strip()
+def _taken(name: str, who: str) -> str:
+    return f"host {name} was taken from this session and is held by {who}"
 
 
-def _unlock(shell: RemoteShell) -> str:
-    return shell.ask("unlock", _ANSWER_TIMEOUT_S).text
+def _clock_s() -> float:
+    return time.clock_gettime(
+        time.CLOCK_BOOTTIME
+    )  # goes on while the machine is suspended, as the Lease's age does

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed.execution import execute
 from pytest_kubelb.testbed.ssh import brief
 
 if TYPE_CHECKING:
@@ -58,18 +59,21 @@ class RemoteShell:
         Raises TestbedError when the host cannot be reached, the connection is lost, or the time is up; what runs
         there has been told to end then, and the next question opens a new shell.
         """
+        limit_s = timeout_s
         try:
             # One that was lost since the last question has not been asked this one.
             if self._channel is None or self._channel.closed:
+                limit_s = _OPEN_TIMEOUT_S
                 self._open()
+                limit_s = timeout_s
             return self._exchange(question, timeout_s)
         except TimeoutError as error:
             self._stop()
             sentence = (
-                f"host {self._host.name}: no answer to {brief(question, 60)!r} within {timeout_s:g} s; see on the"
+                f"host {self._host.name}: no answer to {brief(question, 60)!r} within {limit_s:g} s; see on the"
                 " host what holds it up"
             )
-            self._host.was_silent(sentence, timeout_s)
+            self._host.was_silent(sentence, limit_s)
             raise TestbedError(sentence) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             self.close()
@@ -90,9 +94,8 @@ class RemoteShell:
 
     def _open(self) -> None:
         channel = self._host.link().transport.open_session(timeout=_OPEN_TIMEOUT_S)
-        self._channel = channel
-        channel.settimeout(_OPEN_TIMEOUT_S)
-        channel.exec_command("exec sh 2>/dev/null")
+        self._channel, self._pid = channel, ""
+        execute(channel, "exec sh 2>/dev/null", _OPEN_TIMEOUT_S)
         self._pid = self._exchange(f"echo $$; {{ {self._definitions}\n}}", _OPEN_TIMEOUT_S).text.strip()
 
     def _exchange(self, question: str, timeout_s: float) -> Answer:

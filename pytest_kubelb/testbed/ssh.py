@@ -15,43 +15,52 @@ import socket
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
 import fabric
 import paramiko
 from paramiko.hostkeys import InvalidHostKey
 
 from pytest_kubelb.errors import ConfigError, TestbedError
+from pytest_kubelb.testbed import ssh_config
 
 # paramiko's thread logs tracebacks of connection errors that we report ourselves, in one sentence.
 # (pytest 9 captures loggers that do not propagate as well, so they are silenced at the source.)
 logging.getLogger("paramiko").setLevel(logging.CRITICAL + 1)
 
 DEFAULT_CONNECT_TIMEOUT_S = 10
+MOST_JUMPS: Final = 16
+"""Jump hosts on the way to a host, and hosts whose ProxyJump names the next; each is a connection that stays open."""
+_LONGEST_HOP: Final = 255  # a host name has at most 253 characters
 
 
 def read_ssh_config(path: Path) -> fabric.Config:
-    """Parse this one file; the user's and the system's ssh_config and fabric's own files are not looked at.
+    """Parse this file and what it includes; the user's and the system's ssh_config and fabric's own are not looked at.
 
     Raises ConfigError when it cannot be read or parsed.
     """
-    config = fabric.Config(runtime_ssh_path=str(path), lazy=True)
     try:
-        with path.open(encoding="utf-8"):
-            config.load_ssh_config()
-    except (OSError, UnicodeDecodeError, paramiko.ConfigParseError) as error:
+        parsed = paramiko.SSHConfig.from_text(ssh_config.read(path))
+    except paramiko.ConfigParseError as error:
         raise ConfigError(
             f"ssh_config {path} cannot be read ({error}); give a readable OpenSSH client configuration"
         ) from error
-    return config
+    return fabric.Config(ssh_config=parsed, lazy=True)
 
 
 class Link:
     """One open connection, its jump hosts and its ProxyCommand. `close` ends and reaps all of them."""
 
     def __init__(
-        self, name: str, config: fabric.Config, *, user: str | None = None, via: Link | None = None
+        self,
+        name: str,
+        config: fabric.Config,
+        *,
+        user: str | None = None,
+        via: Link | None = None,
+        asked_by: tuple[str, ...] = (),
     ) -> None:
+        """`asked_by` has the hosts whose ProxyJump led here, the one that is wanted first."""
         self.name = name
         self._config = config
         self._proxy: subprocess.Popen[bytes] | None = None
@@ -62,7 +71,10 @@ class Link:
                 name, user=user, config=config, gateway=False, forward_agent=False,
                 connect_kwargs={"allow_agent": False, "look_for_keys": False},
             )  # fmt: skip
-            self._via = via or self._jump()
+            self._via = via or self._jump((*asked_by, name))
+            self._jumps: int = self._via._jumps + 1 if self._via is not None else 0
+            if self._jumps > MOST_JUMPS:
+                raise ValueError(f"its ProxyJump has more than {MOST_JUMPS} hosts")
         except (ValueError, AttributeError, paramiko.ConfigParseError) as error:  # invoke splits what is None
             raise ConfigError(
                 f"ssh_config: what it says of the host {name} cannot be used ({brief(str(error))}); see its Port, its"
@@ -80,7 +92,7 @@ class Link:
         transport: paramiko.Transport = self.connection.transport
         return transport
 
-    def _jump(self) -> Link | None:
+    def _jump(self, asking: tuple[str, ...]) -> Link | None:
         hops = self.connection.ssh_config.get("proxyjump", "none")
         previous: Link | None = None
         if hops.lower() == "none":
@@ -90,7 +102,11 @@ class Link:
             shorthand = fabric.connection.derive_shorthand(hop.strip().removeprefix("ssh://"))
             if shorthand["host"] in (self.name, self.connection.host):
                 return None  # a wildcard Host block that names its own jump host
-            previous = Link(shorthand["host"], self._config, user=shorthand["user"], via=previous)
+            if previous is None:  # the first hop alone is asked for jump hosts of its own
+                _check_way((*asking, shorthand["host"] or ""))
+            previous = Link(
+                shorthand["host"], self._config, user=shorthand["user"], via=previous, asked_by=asking
+            )
             if shorthand["port"] is not None:
                 previous.connection.port = shorthand["port"]
         return previous
@@ -235,6 +251,16 @@ class Link:
         self._proxy = self._socket = self._proxy_stderr = None
         if self._via is not None:
             self._via.close()
+
+
+def _check_way(hosts: tuple[str, ...]) -> None:
+    """Raise ValueError when hosts that name each other as jump hosts, the last one the next, lead to no end."""
+    if hosts[-1] in hosts[:-1]:
+        raise ValueError(f"its ProxyJump leads back to where it began: {', '.join(hosts)}")
+    if len(hosts) > MOST_JUMPS + 1:
+        raise ValueError(f"its ProxyJump leads over more than {MOST_JUMPS} hosts")
+    if len(hosts[-1]) > _LONGEST_HOP:  # %h may have made it of itself
+        raise ValueError(f"its ProxyJump names a host of {len(hosts[-1])} characters")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -68,4 +68,5 @@ class Found:
         for name, value in settings.items():
             if not (isinstance(name, str) and isinstance(value, str) and places.is_setting(name, value)):
                 raise ValueError(f"{name!r} = {value!r} is no setting that tuning changes")
+            places.written(name, value)  # of sets of CPUs the form alone was looked at
         return cls(dict(settings), Irqbalance.from_json(payload.get("irqbalance")))

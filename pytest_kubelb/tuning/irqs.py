@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _RECEIVES = re.compile(
-    r"(?:rx(?:[-_]?tx)?|input|comp|fp|queue|ring)[-_.]?([0-9]+)|q([0-9]+)-rx", re.IGNORECASE
+    r"(?:rx(?:[-_]?tx)?|input|comp|fp|queue|ring)[-_.]?([0-9]{1,9})|q([0-9]{1,9})-rx", re.IGNORECASE
 )
-_SENDS = re.compile(r"(?:tx|output)[-_.]?([0-9]+)|q([0-9]+)-tx", re.IGNORECASE)
-_PLAIN_NUMBER = re.compile(r"-([0-9]+)")
+_SENDS = re.compile(r"(?:tx|output)[-_.]?([0-9]{1,9})|q([0-9]{1,9})-tx", re.IGNORECASE)
+_PLAIN_NUMBER = re.compile(r"-([0-9]{1,9})")
 
 
 def receiving(irqs: Sequence[Irq]) -> tuple[Irq, ...]:

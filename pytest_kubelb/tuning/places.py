@@ -157,4 +157,4 @@ def is_setting(name: str, value: str) -> bool:
 
 def natural(text: str) -> tuple[tuple[str, int], ...]:
     """Sort key that puts rx-2 before rx-10."""
-    return tuple((word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]*)", text))
+    return tuple((word, int(number or 0)) for word, number in re.findall(r"([^0-9]*)([0-9]{0,18})", text))

@@ -18,18 +18,23 @@ Verdict: TypeAlias = Literal["pass", "regression", "retest", "inconclusive"]
 
 MOST_CANDIDATES: Final = 3
 """The first measurement and two more: each narrows the candidate's side, but none the baseline's."""
-CONFIRMED_ODDS: Final = {2: 2.5, 3: 2.0}
-"""Odds for a drop that make a regression, by the candidate's provisionings: the last has to decide, so it asks less."""
+CONFIRMED_ODDS: Final = {2: 8.0, 3: 1.6}
+"""Odds for a drop that make a regression, by the candidate's provisionings.
+
+The last has to decide, so it asks less; one before it stops only for what the last would hardly take back.
+"""
+UNKNOWN_DEARER: Final = 2.5
+"""How many times these odds are asked for where no runs tell the scatter: sessions of one run, no neighbours."""
 PASS_ODDS: Final = 8.0
 """Odds against a drop that make a pass: dearer than a regression, since nobody looks at a pass again."""
 REDEPLOYMENT: Final = 2.5
 """Session-to-session SD over run-to-run SD: two to four on the testbeds looked at, and the posterior corrects it."""
-REDEPLOYMENT_LOG_SD: Final = 0.7
-"""How well that ratio is known (ln): a factor of two either way."""
+REDEPLOYMENT_LOG_SD: Final = 0.5
+"""How well that ratio is known (ln): a factor of 1.6 either way, so that two to four is the usual."""
 QUIET: Final = 0.002
 """Levels move by 0.2 % even where runs do not scatter, as at a ceiling."""
-UNKNOWN: Final = shift.Prior(math.log(0.012), 0.9)
-"""Session-to-session SD where no session has two runs: 1.2 %, give or take a factor of 2.5."""
+UNKNOWN: Final = shift.Prior(math.log(0.016), 0.6)
+"""Session-to-session SD where no session has two runs: 1.6 %, give or take a factor of 1.8."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,18 @@ class Evidence:
     log_odds: float
     confirmed: bool
     """More than half of the candidate's provisionings, and each of two, lie below half of the limit on their own."""
+    dearer: float
+    """How many times the usual odds a regression takes."""
 
     @property
     def lower(self) -> bool:
         """Whether the candidate is below the baseline, as measured and as estimated: only that can be a drop."""
         measured = statistics.median(self.candidates.levels) - statistics.median(self.baseline.levels)
         return measured < 0 and self.moved.quantiles(0.5)[0] < 0
+
+    def convicting(self, taken: int) -> float:
+        """Give the log odds above which so many provisionings, two or three, make a regression."""
+        return math.log(CONFIRMED_ODDS[taken] * self.dearer)
 
 
 def prior(run_sd: float | None) -> shift.Prior:
@@ -64,7 +75,8 @@ def weigh(baseline: shift.Group, candidates: shift.Group, known: shift.Prior, ma
     own = statistics.median_high(candidates.levels) - statistics.median(baseline.levels)
     limit = math.log1p(-max_drop)
     confirmed = len(candidates.levels) > 1 and own < math.log1p(-max_drop / 2)
-    return Evidence(baseline, candidates, moved, moved.log_odds(limit), confirmed)
+    dearer = UNKNOWN_DEARER if known.log_sd > REDEPLOYMENT_LOG_SD else 1.0
+    return Evidence(baseline, candidates, moved, moved.log_odds(limit), confirmed, dearer)
 
 
 def decide(evidence: Evidence) -> Verdict:
@@ -72,6 +84,6 @@ def decide(evidence: Evidence) -> Verdict:
     taken = min(len(evidence.candidates.levels), MOST_CANDIDATES)
     if evidence.log_odds < -math.log(PASS_ODDS):
         return "pass"
-    if evidence.confirmed and evidence.log_odds > math.log(CONFIRMED_ODDS[taken]):
+    if evidence.confirmed and evidence.log_odds > evidence.convicting(taken):
         return "regression"
     return "retest" if taken < MOST_CANDIDATES else "inconclusive"

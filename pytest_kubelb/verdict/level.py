@@ -25,6 +25,7 @@ MAD_TO_SD: Final = 1.4826
 """Median absolute deviation -> standard deviation of a normal distribution (1 / 0.6745)."""
 DEAD_BELOW_LOWEST: Final = math.log(1000.0)
 """A session whose level is 0 req/s counts as this far (ln) below the lowest live session: 0 has no logarithm."""
+_OF_TWO: Final = math.sqrt(2.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +72,18 @@ def levels(sessions: Sequence[Sequence[float]], what: str) -> list[Level]:
 def run_sd(sessions: Iterable[Level]) -> float | None:
     """Give the pooled run-to-run standard deviation of ln(rps) by the MAD; None when no session has two runs.
 
-    Each session spends one degree of freedom on its own level, for which the MAD of few runs is corrected.
+    Each session spends one degree of freedom on its own level, which takes its smallest deviation (that of the median
+    run itself, for an odd number). Without it normal runs give their SD to 2 % (6 % for four runs); with it three runs
+    gave 0.57 of it, and five 0.81. Two runs are as far from their middle as each other, 1 / sqrt(2) of the SD.
     """
-    scattered = [session.deviations for session in sessions if len(session.deviations) > 1]
+    scattered = [
+        np.sort(session.deviations)[1:] * (_OF_TWO if len(session.deviations) == 2 else 1.0)
+        for session in sessions
+        if len(session.deviations) > 1
+    ]
     if not scattered:
         return None
-    deviations = np.concatenate(scattered)
-    freedom = len(deviations) - len(scattered)
-    spread = MAD_TO_SD * float(np.median(deviations)) * math.sqrt(len(deviations) / freedom)
+    spread = MAD_TO_SD * float(np.median(np.concatenate(scattered)))
     return spread if math.isfinite(spread) else None
 
 

@@ -118,7 +118,7 @@ def regression(
         change=math.expm1(middle),
         low=math.expm1(low),
         high=math.expm1(high),
-        mde=_smallest_seen(moved, middle, middle - low, len(weighed.candidates.levels), max_drop),
+        mde=_smallest_seen(weighed, middle, middle - low, max_drop),
         p=1 - slower,
         odds=min(math.exp(min(weighed.log_odds, math.log(_UNBOUNDED))), _UNBOUNDED),
         baseline_rps=_rps(sessions[0]),
@@ -140,13 +140,11 @@ def dead_baseline(
     )  # fmt: skip
 
 
-def _smallest_seen(
-    moved: shift.Shift, middle: float, half_width: float, taken: int, max_drop: float
-) -> float:
-    """Give the drop whose estimate clears the threshold 19 times out of 20."""
+def _smallest_seen(weighed: Evidence, middle: float, half_width: float, max_drop: float) -> float:
+    """Give the drop whose estimate clears the last threshold 19 times out of 20: what is open is measured again."""
     places = -np.geomspace(-math.log1p(-max_drop) / 4, 5.0, 80)
-    log_odds = moved.log_odds_if_moved(math.log1p(-max_drop), places - middle)
-    needed = math.log(evidence.CONFIRMED_ODDS[max(2, min(taken, evidence.MOST_CANDIDATES))])
+    log_odds = weighed.moved.log_odds_if_moved(math.log1p(-max_drop), places - middle)
+    needed = weighed.convicting(evidence.MOST_CANDIDATES)
     half = math.log1p(-max_drop / 2)
     enough = (log_odds > needed) & (places < half)
     if not enough.any():

@@ -42,8 +42,8 @@ FEWEST_AGGREGATED: Final = 5
 COMMON: Final = 0.003
 """Session-to-session SD (ln) that the points share, beside their own: aggregates move by 0.05-1.5 %."""
 COMMON_LOG_SD: Final = 0.5
-AGGREGATE_ODDS: Final = evidence.CONFIRMED_ODDS[2]
-"""Odds for a drop of the aggregate: as for a confirmed point, since its provisionings confirm each other."""
+AGGREGATE_ODDS: Final = 2.5
+"""Odds for a drop of the aggregate: little, as for a point measured often, since its points confirm each other."""
 RECOVERED_ODDS: Final = 2.0
 """Odds against a drop, with what was measured later, that acquit: above 1, since only low points are measured again."""
 MOST_NAMED: Final = 6

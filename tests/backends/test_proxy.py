@@ -13,6 +13,7 @@ from pytest_kubelb.backends.proxy import Proxy, next_hop, routes_to_restore
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.testbed import journal
 from pytest_kubelb.testbed.hosts import Completed
+from tests.fuzz.asked import ToldHost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -208,3 +209,11 @@ def test_words_about_a_routes_state_are_not_given_back_to_ip() -> None:
 def test_output_that_is_no_route_is_an_error(printed: str) -> None:
     with pytest.raises(TestbedError, match="which is not one route"):
         next_hop(printed)
+
+
+def test_a_host_that_says_more_than_it_was_asked_is_a_sentence() -> None:
+    payload = {"cluster_ip": "10.254.0.10", "routes": []}
+    left = journal.Journal("s", journal.PROXY, "k12", "2026", "box", 1, 2, payload)
+    for said in ("%%\n%%\n", "%%\n\n%%\nx"):
+        with pytest.raises(TestbedError, match="put them back by hand"):
+            Proxy.from_journal(ToldHost(said), left).put_back()

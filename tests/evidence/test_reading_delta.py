@@ -194,3 +194,29 @@ def test_what_is_odd_in_the_json_is_named(key: str, value: object) -> None:
     del fields[key]
     with pytest.raises(ValueError, match=key):
         HostDelta.from_json(fields)
+
+
+@pytest.mark.parametrize(
+    ("file", "old"),
+    [
+        ("/proc/stat", "ctxt 5000"),
+        ("/proc/stat", "cpu1 100"),
+        ("/proc/softirqs", "NET_RX:   100     200"),
+        ("/proc/interrupts", " 82:        100        200"),
+        ("/proc/net/dev", "eth0: 1000 10"),
+        ("/proc/net/softnet_stat", "00000020"),
+        ("/proc/net/snmp", "1 64 500"),
+        ("/proc/net/sockstat", "used 20"),
+        ("/proc/net/stat/nf_conntrack", "0000000a 1 0 10 0"),
+        ("/proc/pressure/cpu", "total=1000000"),
+    ],
+)
+@pytest.mark.parametrize("digits", [400, 5000])
+def test_a_number_that_no_counter_has_is_not_understood_and_never_an_error(
+    file: str, old: str, digits: int
+) -> None:
+    """Hexadecimal ones have no limit of their own in Python, and JSON cannot be made of the longest."""
+    assert old in FILES[file]
+    changed = FILES[file].replace(old, f"{old[:-1]}{'9' * digits}")
+    line = json.dumps(delta(reading(), later({file: changed})).to_json(), allow_nan=False)
+    assert "9" * 30 not in line

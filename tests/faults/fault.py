@@ -24,7 +24,9 @@ class Fault:
     """A pattern of what the record or the screen must say of it."""
     ended: Literal["healed", "stopped"]
     loses: bool = True
-    """Whether the run in hand cannot be valid."""
+    """Whether a run cannot be valid."""
+    in_hand: bool = True
+    """Whether that is the run during which it is provoked, and not the next one at the latest."""
     early: bool = False
     """Whether it is there before the session begins, which then may have no runs."""
     waits: bool = True

@@ -141,6 +141,7 @@ FAULTS = (
         lambda bed: broken_pod(bed, 'kill -9 "$@"'),
         "errors:|got no answer|unable to connect",
         "healed",
+        in_hand=False,  # within a second wrk goes on with the other pods, after few errors
     ),
     Fault("pod evicted", evicted, "is gone", "healed"),
     Fault("pod not ready", not_ready, "not ready", "healed"),
@@ -156,7 +157,7 @@ FAULTS = (
     Fault(
         "worker cut off",
         cut_off,
-        "(errors|stalled|syn_retransmits): |unable to connect|got no answer|was spent",
+        "route_changed: the route of k0[5-9] to |route_changed: the route of k10 to ",
         "healed",
     ),
     Fault(

@@ -147,7 +147,7 @@ FAULTS = (
     Fault(
         "load balancer's route gone",
         route_gone,
-        "(errors|stalled|syn_retransmits): |unable to connect",
+        "route_changed: the route of k11 to ",
         "healed",
     ),
     Fault("load balancer's clock set", clock_set, "clock_step", "healed", loses=False),

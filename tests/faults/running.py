@@ -106,9 +106,14 @@ class Session:
 
 
 def restore(inventory: Path) -> subprocess.CompletedProcess[str]:
-    """Run `kubelb restore`."""
+    """Run `kubelb restore`, again where it says that the lock is held: that of a cut connection ends after a while."""
     words = [sys.executable, "-c", KUBELB, "restore", "--inventory", str(inventory)]
-    return subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST_S)
+    deadline = time.monotonic() + LONGEST_S
+    while True:
+        done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=LONGEST_S)
+        if "wait for its end" not in done.stdout or time.monotonic() > deadline:
+            return done
+        time.sleep(1)
 
 
 def _words(line: Line) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pytest_kubelb import host_facts, measuring, readiness
@@ -101,10 +102,20 @@ def _sample(text: str) -> object:
     return Sample.from_json(json.loads(json.dumps(sample.to_json(), allow_nan=False)))
 
 
+@cache
+def _earlier() -> reading.Reading:
+    """Give the same host ten seconds earlier, when its counters were lower: otherwise there would be no rates."""
+    lower = {path: told.replace("20", "10") for path, told in answers.FILES.items()}
+    head = (
+        (answers.HEAD + answers.TABLES).replace("100.00", "90.00").replace("1700000100.25", "1700000090.25")
+    )
+    return answers.reading(lower, head=head.replace("30", "20"), load_balancer=True)
+
+
 def _reading(text: str) -> object:
     """Read a host twice, what lies between, and the tables that show it; the answer never raises."""
     said = answers.answer(text)
-    before = answers.reading()
+    before = _earlier()
     after = reading.parse("k11", said, load_balancer=True, sysctls=("net.core.somaxconn",))
     between = delta.delta(before, after)
     written = json.loads(json.dumps(between.to_json(), allow_nan=False))

@@ -7,6 +7,7 @@ time, so that what is wrong lies behind the decoder: another type, another size,
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -33,6 +34,18 @@ _ODD: Final[tuple[Any, ...]] = (
     "\x1b[2J", "\x00", "\ud800", "\u202e", "\u0661", "../..", "$(touch owned)", "<b>", [], [[]], {}, {"": {}}, [None],
     ["a", 1], {"a": [1, {"b": None}]}, "2026-11-23T07:22:13Z", "9999-99-99T99:99:99Z", "0001-01-01T00:00:00+23:59",
 )  # fmt: skip
+_NUMBER: Final = re.compile(rb"[0-9]+(?:\.[0-9]+)?")
+_NUMBERS: Final = (
+    b"0",
+    b"-1",
+    b"0.0000001",
+    b"9" * 20,
+    b"9" * 400,
+    b"9" * 5000,
+    b"f" * 5000,
+    b"1e400",
+    b"nan",
+)
 _MOST_STEPS: Final = 4
 
 
@@ -49,7 +62,7 @@ def step(data: bytes, seeds: Sequence[bytes], chance: Random) -> bytes:
     if chance.random() < 0.6 and (changed := _of_json(data, chance)) is not None:
         return changed
     start, end = sorted((chance.randint(0, len(data)), chance.randint(0, len(data))))
-    match chance.randrange(8):
+    match chance.randrange(9):
         case 0:
             return data[:start] + data[end:]
         case 1:
@@ -64,6 +77,8 @@ def step(data: bytes, seeds: Sequence[bytes], chance: Random) -> bytes:
             return data[:start] + chance.randbytes(chance.randint(1, 8)) + data[start:]
         case 6:
             return _lines(data, chance)
+        case 7:
+            return _number(data, chance)
         case _:
             other = chance.choice(seeds)
             return data[:start] + other[chance.randint(0, len(other)) :]
@@ -80,6 +95,15 @@ def _lines(data: bytes, chance: Random) -> bytes:
     words[chance.randrange(len(words))] = chance.choice(SPICES)
     lines[number] = b" ".join(words)
     return b"\n".join(lines)
+
+
+def _number(data: bytes, chance: Random) -> bytes:
+    """Exchange one number, whatever stands around it."""
+    found = list(_NUMBER.finditer(data))
+    if not found:
+        return data
+    one = chance.choice(found)
+    return data[: one.start()] + chance.choice(_NUMBERS) + data[one.end() :]
 
 
 def _of_json(data: bytes, chance: Random) -> bytes | None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tests.fuzz import answers, files, told
+from tests.fuzz import answers, asked, commands, files, told
 
 if TYPE_CHECKING:
     from tests.fuzz.target import Target
 
 TARGETS: Final[dict[str, Target]] = {
-    target.name: target for target in (*files.targets(), *answers.targets(), *told.targets())
+    target.name: target
+    for target in (
+        *files.targets(),
+        *answers.targets(),
+        *told.targets(),
+        *asked.targets(),
+        *commands.targets(),
+    )
 }
 """Name -> target."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb.cluster import client, watch
+from pytest_kubelb.commands import restore
 from pytest_kubelb.errors import ConfigError, KubelbError, TestbedError
 from pytest_kubelb.gate import stream
 from pytest_kubelb.record import exported, marks
@@ -17,8 +18,10 @@ from pytest_kubelb.record.evidence_file import read_evidence
 from pytest_kubelb.record.imports.making import import_paths
 from pytest_kubelb.record.imports.sessions import Choices
 from pytest_kubelb.record.reader import read_record
+from pytest_kubelb.report.html import evidence as html_evidence
 from pytest_kubelb.testbed import execution, inventory
 from pytest_kubelb.testbed.hosts import Hosts
+from tests.report.html import made
 from tests.testbed.openssh import prepare
 from tests.testbed.test_hosts import wait_until
 
@@ -68,6 +71,19 @@ def test_a_file_of_a_gibibyte_is_refused_in_a_few_megabytes(
         read(sparse(tmp_path / name, HUGE))
 
 
+def test_a_page_reads_its_evidence_in_a_few_megabytes(tmp_path: Path) -> None:
+    """A line without an end is passed over, and what stands before it is shown."""
+    record = made.session(tmp_path / "session", runs=2, pods=(1,))
+    evidence = record.with_name("evidence.jsonl")
+    head = evidence.read_text()
+    sparse(evidence, HUGE, head)
+    notes: list[str] = []
+    with evidence.open("rb") as file, bounded():
+        places = html_evidence._places(file, notes)
+    assert len(places) == len(head.splitlines())
+    assert [note for note in notes if "1 line cannot be read as evidence" in note]
+
+
 @pytest.mark.parametrize("name", ["ipvs_a_1.log", "ipvs_a_1.csv"])
 def test_a_log_that_is_one_line_is_imported_in_a_few_megabytes(tmp_path: Path, name: str) -> None:
     sparse(tmp_path / name, LARGE, "podnum=4\n1,40000\n")
@@ -85,6 +101,11 @@ class Endless(io.RawIOBase):
         view = memoryview(buffer)  # type: ignore[arg-type]
         view[:] = b"x" * len(view)
         return len(view)
+
+
+def test_asking_an_inventory_for_its_backends_takes_a_few_megabytes(tmp_path: Path) -> None:
+    with bounded():
+        assert restore._backends(sparse(tmp_path / "kubelb.toml", HUGE)) == ()
 
 
 def test_a_question_without_an_end_is_refused() -> None:

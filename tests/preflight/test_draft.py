@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_kubelb.errors import ConfigError
+from pytest_kubelb.errors import ConfigError, TestbedError
+from pytest_kubelb.preflight import survey
 from pytest_kubelb.preflight.draft import Draft, Places, write
 from pytest_kubelb.preflight.survey import ClusterSurvey, HostSurvey, free_cluster_ip
 from pytest_kubelb.testbed import inventory
@@ -108,3 +109,34 @@ def test_names_cannot_break_out_of_the_file() -> None:
     draft = write(PLACES, evil, LOAD_BALANCER, BENCHMARKER)
     assert tomllib.loads(draft.text)["roles"]["workers"] == ['a"\nb = 1']
     assert "b" not in tomllib.loads(draft.text)["roles"]
+
+
+@pytest.mark.parametrize("name", ["a\x00\x1b[2J", "a\x7f", "\ud800", "\u202e", 'a"""\n'])
+def test_a_name_of_anything_leaves_the_file_one_that_loads(name: str) -> None:
+    host = HostSurvey(name, {"10.0.0.11": name}, 8, name)
+    odd = node(name, name)
+    told = ClusterSurvey((odd, node(f"x{name}", "10.0.0.7", unschedulable=True)), name, None, None, None)
+    text = write(PLACES, told, host, HostSurvey("k12", problem=name)).text
+    assert text.replace("\n", "").replace("\u202e", "").isprintable()
+    assert tomllib.loads(text.encode().decode())["testbed"]["name"] == "rack"
+
+
+def test_a_node_that_is_none_is_a_sentence() -> None:
+    odd = node("k05", "10.0.0.5") | {"spec": {"taints": ["NoSchedule"]}}
+    with pytest.raises(TestbedError, match="a node cannot be read"):
+        write(PLACES, ClusterSurvey((odd,)), LOAD_BALANCER, BENCHMARKER)
+
+
+@pytest.mark.parametrize(
+    ("told", "found"),
+    [
+        ("10.96.0.1/12", "10.96.0.0/12"), ("10.96.0.0/33", None), ("a.b", None), ("999.0.0.0/8", None), ("", None),
+    ],
+)  # fmt: skip
+def test_a_range_that_is_none_is_not_known(told: str, found: str | None) -> None:
+    assert survey._network(told) == found
+
+
+@pytest.mark.parametrize(("size", "proposed"), [(32, None), (31, None), (30, "10.96.0.2"), (29, "10.96.0.6")])
+def test_a_range_of_a_few_addresses_is_proposed_from_or_not(size: int, proposed: str | None) -> None:
+    assert free_cluster_ip(ClusterSurvey(service_range=f"10.96.0.0/{size}", taken=frozenset())) == proposed

@@ -9,7 +9,7 @@ import pytest
 from pytest_kubelb.backends.base import AS_ROOT
 from pytest_kubelb.backends.ipvs_host import IpvsHost, State, steps, sysctls_for
 from pytest_kubelb.errors import TestbedError
-from pytest_kubelb.preflight import hosts
+from pytest_kubelb.preflight import benchmarker, hosts
 from pytest_kubelb.preflight.answer import HostAnswer, skew
 from pytest_kubelb.preflight.privileges import commands, ipvs_commands
 from tests.preflight.made import answered, wanted
@@ -146,3 +146,10 @@ def test_a_clock_may_differ_by_a_second(tmp_path: Path, seconds: float, verdict:
     answer = HostAnswer("k05", user="root", skew_s=seconds, parts={"root": ("root",)})
     (check,) = [each for each in hosts.judge(answer, wanted(tmp_path)) if each.check == "clock"]
     assert check.verdict == verdict
+
+
+def test_a_version_without_an_end_is_not_understood() -> None:
+    told = HostAnswer("k12", parts={"wrk": (f"wrk {'9' * 5000}.1 [epoll]",)})
+    (check,) = benchmarker._wrk(told)
+    assert check.verdict == "warning"
+    assert "its version is not understood" in check.found

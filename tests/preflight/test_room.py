@@ -134,3 +134,12 @@ def test_a_worker_without_the_labels_asked_for_is_told_apart_from_a_cordoned_one
     spec = {**POD, "nodeSelector": {"disk": "ssd"}}
     (check,) = room.judge_nodes([node("a")], ["a"], spec)
     assert check.found == "a takes no pods: it has not the labels of workload.node_selector"
+
+
+@pytest.mark.parametrize("text", ["9" * 400, "1e99", "10E", "-1e99"])
+def test_no_quantity_is_more_than_kubernetes_lets_it_be(text: str) -> None:
+    assert abs(parse(text)) == 2**63 - 1
+    (check,) = room.judge_quotas(
+        [quota({"pods": "1"}, {"pods": text.lstrip("-")})], 40, POD, "namespace bench"
+    )
+    assert check.found == "ResourceQuota q leaves -9.22337e+18 of pods, needed are 40"

@@ -15,8 +15,9 @@ import pytest
 from matplotlib import pyplot
 
 from pytest_kubelb.errors import ConfigError
-from pytest_kubelb.record import load
+from pytest_kubelb.record import load, sources
 from pytest_kubelb.report import json_report
+from pytest_kubelb.report.formats import Reports
 
 from .sessions import axes, session_id, write_session
 
@@ -214,3 +215,14 @@ def test_the_half_of_a_character_in_a_record_is_given_as_its_escape(tmp_path: Pa
     frame = load(tmp_path)
     assert frame["backend"].unique().tolist() == ["ip\\ud800vs"]
     assert "o\\udc00" in frame.columns
+
+
+def test_an_axis_that_is_more_than_64_bits_is_a_category_and_can_be_exported(tmp_path: Path) -> None:
+    write_session(tmp_path, 1, {("ipvs", 2**64): [40000.0]})
+    write_session(tmp_path, 2, {("ipvs", 4): [40000.0]})
+    frame = load(tmp_path)
+    assert frame["pods"].dtype == "category"
+    assert {str(value) for value in frame["pods"]} == {str(2**64), "4"}
+    out = tmp_path / "runs.parquet"
+    Reports(list(sources.find(tmp_path))).write("parquet", out)
+    assert out.stat().st_size > 0

@@ -66,3 +66,17 @@ def test_a_reason_that_ends_with_a_full_stop_gets_no_other() -> None:
     run = sample(dict(point.series.point), 0, 1.0, "failed", reason="wrk was shot.")
     point = replace(point, series=replace(point.series, samples=(run,)))
     assert sentences([point]) == ["ipvs-host-gw-pods04: 1 of 1 run failed: wrk was shot."]
+
+
+def test_a_reason_and_a_finding_of_others_move_no_cursor() -> None:
+    point = judged_point(1000, 1010)
+    axes = dict(point.series.point)
+    runs = (
+        sample(axes, 0, 1.0, "failed", reason="gone\x1b[2J\nkubelb: all is well"),
+        sample(
+            axes, 1, 1.0, findings=(replace(finding("route"), host="k\x07", sentence="\x1b]0;owned\x07"),)
+        ),
+    )
+    told = sentences([replace(point, series=replace(point.series, samples=runs))])
+    assert len(told) == 2
+    assert all(each.isprintable() for each in told)

@@ -71,6 +71,8 @@ def test_what_was_cut_off_is_measured_anew_as_a_group_of_its_own_and_only_that_i
 ) -> None:
     stopped = measure(stop="SIGINT", at=2 * PER_POINT + 3)
     stopped.stdout.fnmatch_lines(["kubelb: 2 points are left; resume with: pytest *--kubelb-resume=2*Z-????"])
+    in_hand = samples(pytester.path)[-1]
+    assert (in_hand.validity, in_hand.reason) == ("failed", "interrupted by SIGINT while it ran")
     planned = measure("--kubelb-resume", "--kubelb-plan")
     planned.stdout.fnmatch_lines(
         [
@@ -82,19 +84,19 @@ def test_what_was_cut_off_is_measured_anew_as_a_group_of_its_own_and_only_that_i
         ]
     )
     measure("--kubelb-resume", "--kubelb-csv=out.csv").assert_outcomes(passed=3, failed=1)
-    assert per_group(pytester.path) == {(1, 1): 4, (2, 1): 4, (3, 1): 2, (3, 2): 4, (4, 1): 4}
+    assert per_group(pytester.path) == {(1, 1): 4, (2, 1): 4, (3, 1): 3, (3, 2): 4, (4, 1): 4}
     gated = kubelb(pytester.path, "gate", "--on-inconclusive=pass", "--tolerance=20%")
     assert gated.returncode == 0, gated.stdout
-    assert "2 runs of backend=ipvs overlay=vxlan pods=3 (provisioning 1) are in the record" in " ".join(
+    assert "3 runs of backend=ipvs overlay=vxlan pods=3 (provisioning 1) are in the record" in " ".join(
         gated.stdout.split()
     )
     assert "ipvs-pods03" in gated.stdout
     assert gated.stdout.count("3/3") == 4
     listed = kubelb(pytester.path, "history", "list")
     assert " failed " in listed.stdout
-    assert " 18" in listed.stdout
+    assert " 19" in listed.stdout
     rows = (pytester.path / "out.csv").read_text().splitlines()
-    assert sum(",abandoned," in row for row in rows) == 2
+    assert sum(",abandoned," in row for row in rows) == 3
     # What the process before may have left on the testbed is not taken for our own.
     first, second = (pytester.path / "opened.txt").read_text().split()
     assert second == f"{first}-2"

@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_kubelb.record.lines import SessionStart
+from pytest_kubelb.settings import packaged_inventory
 
 from .stopping import per_group, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Run = Callable[..., pytest.RunResult]
 
 
+NIC_DROPS = '[limits]\nnic_drops = "0.02%"\n'
 REFUSED = {
     "--kubelb-runs=4": "it was measured with --kubelb-runs 3, and now it is 4 (--kubelb-runs)",
     "--kubelb-duration=2s": "--kubelb-duration 1s, and now it is 2s",
@@ -43,6 +46,83 @@ def test_settings_of_the_runs_that_differ_are_named_and_refused(
         assert result.ret == pytest.ExitCode.USAGE_ERROR
         assert said in result.stderr.str()
         assert record_of(pytester.path).read_bytes() == before
+
+
+def test_the_tolerance_is_named_and_refused_where_it_decides_how_many_runs_are_made(
+    measure: Run, pytester: pytest.Pytester
+) -> None:
+    words = ("--kubelb-max-runs=4", "--kubelb-resume")
+    measure(words[0], stop="SIGKILL", at=6)
+    before = record_of(pytester.path).read_bytes()
+    refused = measure(*words, "--kubelb-tolerance=60%")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--kubelb-tolerance 5%, and now it is 60% (--kubelb-tolerance)" in refused.stderr.str()
+    assert record_of(pytester.path).read_bytes() == before
+    # Nobody asks how well the mean is known, so what is known of the baseline makes no run more or less.
+    fit = measure(*words, "--kubelb-tolerance=0.05", "--kubelb-baseline=last:5")
+    fit.assert_outcomes(passed=3, failed=1)
+
+
+def test_the_baseline_is_named_and_refused_where_it_decides_how_many_runs_are_made(measure: Run) -> None:
+    words = ("--kubelb-precision=1%", "--kubelb-max-runs=4")
+    measure(*words, stop="SIGKILL", at=6)
+    refused = measure(*words, "--kubelb-resume", "--kubelb-baseline=last:5")
+    assert refused.ret == pytest.ExitCode.USAGE_ERROR
+    assert "--kubelb-baseline not given, and now it is last:5 (--kubelb-baseline)" in refused.stderr.str()
+
+
+def described(root: Path, more: str = "") -> None:
+    """Lay an inventory beside the benches: the lab's with `more` in place of its limits."""
+    before, limits, after = packaged_inventory().read_text().partition("[limits]\n")
+    after = after[after.index("[defaults]") :]
+    assert limits
+    for name in ("ssh_config", "kubeconfig"):
+        (root / name).touch()
+    (root / "kubelb.toml").write_text(f"{before}{more}\n{after}")
+
+
+OTHER_VALIDITY = {
+    '[limits]\nstalled = "9%"': "limits.nic_drops was 0.02%, and now it is the default",
+    '[limits]\nnic_drops = "0.03%"': "limits.nic_drops was 0.02%, and now it is 0.03%",
+    '[limits]\nnic_drops = "off"': "limits.nic_drops was 0.02%, and now it is off",
+    '[limits]\nnic_drops = "0.02%"\nthrottled = 3': "limits.throttled was the default, and now it is 3",
+    f'{NIC_DROPS}[evidence]\nroles = ["benchmarker"]': (
+        "evidence.roles was benchmarker, load_balancer, workers, and now it is benchmarker"
+    ),
+    f"{NIC_DROPS}[evidence]\nroles = []": (
+        "evidence.roles was benchmarker, load_balancer, workers, and now it is none"
+    ),
+}
+
+
+def test_what_decides_which_runs_are_valid_is_named_and_refused(
+    measure: Run, pytester: pytest.Pytester
+) -> None:
+    described(pytester.path, NIC_DROPS)
+    measure(stop="SIGKILL", at=6)
+    before = record_of(pytester.path).read_bytes()
+    for more, said in OTHER_VALIDITY.items():
+        described(pytester.path, more)
+        result = measure("--kubelb-resume")
+        assert result.ret == pytest.ExitCode.USAGE_ERROR
+        assert f"cannot be gone on with: {said}; do as then" in result.stderr.str()
+        assert record_of(pytester.path).read_bytes() == before
+    # Spelled otherwise, or the default spelled out, it is the same.
+    roles = '["workers", "load_balancer", "benchmarker"]'
+    described(pytester.path, f'[limits]\nnic_drops = "0.020%"\nstalled = "5%"\n[evidence]\nroles = {roles}')
+    measure("--kubelb-resume").assert_outcomes(passed=3, failed=1)
+
+
+def test_a_record_of_before_they_were_in_it_is_gone_on_with(measure: Run, pytester: pytest.Pytester) -> None:
+    described(pytester.path)
+    measure(stop="SIGKILL", at=6)
+    record = record_of(pytester.path)
+    first, rest = record.read_text().split("\n", 1)
+    start = json.loads(first)
+    del start["facts"]["limits"], start["facts"]["evidence"]
+    record.write_text(f"{json.dumps(start)}\n{rest}")
+    described(pytester.path, f"{NIC_DROPS}[evidence]\nroles = []")
+    measure("--kubelb-resume").assert_outcomes(passed=3, failed=1)
 
 
 def test_a_minute_is_sixty_seconds(measure: Run) -> None:

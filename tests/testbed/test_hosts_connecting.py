@@ -13,6 +13,7 @@ import pytest
 
 from pytest_kubelb.errors import ConfigError, TestbedError
 from pytest_kubelb.testbed.hosts import Hosts
+from pytest_kubelb.testbed.ssh import MOST_JUMPS, Link, read_ssh_config
 
 from .openssh import OpenSSH, prepare
 
@@ -152,3 +153,40 @@ def test_every_host_that_cannot_be_reached_is_named_at_once(server: OpenSSH) -> 
         pytest.raises(TestbedError, match=r"host h1.*host h2"),
     ):
         hosts.connect(["h1", "h2"])
+
+
+def links(folder: Path, text: str) -> Link:
+    file = folder / "ssh_config"
+    file.write_text(text)
+    return Link("h0", read_ssh_config(file))
+
+
+def test_jump_hosts_that_name_each_other_are_an_error_with_the_round(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="leads back to where it began: h0, h1, h2, h0"):
+        links(tmp_path, "".join(f"Host h{n}\n ProxyJump bob@h{(n + 1) % 3}:22\n" for n in range(3)))
+    with pytest.raises(ConfigError, match=r"more than 16 hosts|characters"):
+        links(tmp_path, "Host *\n ProxyJump %h.a%h\n")
+
+
+@pytest.mark.parametrize("in_one_line", [False, True])
+def test_a_way_over_too_many_jump_hosts_is_an_error(tmp_path: Path, in_one_line: bool) -> None:
+    def way(jumps: int) -> str:
+        if in_one_line:
+            return f"Host h0\n ProxyJump {','.join(f'h{n + 1}' for n in range(jumps))}\n"
+        return "".join(f"Host h{n}\n ProxyJump h{n + 1}\n" for n in range(jumps))
+
+    link: Link | None = links(tmp_path, way(MOST_JUMPS))
+    names = []
+    while link is not None:
+        names.append(link.name)
+        link = link._via
+    assert len(names) == MOST_JUMPS + 1
+    for jumps in (MOST_JUMPS + 1, 2000):
+        with pytest.raises(ConfigError, match="more than 16 hosts"):
+            links(tmp_path, way(jumps))
+
+
+def test_a_jump_host_of_all_hosts_is_not_reached_through_itself(tmp_path: Path) -> None:
+    link = links(tmp_path, "Host *\n ProxyJump gate\n")
+    assert link._via is not None
+    assert (link._via.name, link._via._via) == ("gate", None)

@@ -25,3 +25,9 @@ def test_a_session_of_this_machine_is_known_to_live_or_not_and_one_of_another_is
     assert lives_here(mine, "an unknown time") is None
     assert lives_here(ANN, now) is None
     assert lives_here("carl", now) is None
+
+
+def test_a_process_number_without_an_end_is_nobodys() -> None:
+    identity = identity_of("s").replace(f"pid {os.getpid()}", f"pid {'9' * 5000}")
+    assert lives_here(identity, "2026-11-23T07:22:13Z") is None
+    assert session_of(identity) == ""

@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.lease import NAME, Lease
 from pytest_kubelb.cluster.resources import LEASES
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed import locking
 from pytest_kubelb.testbed.hosts import Host, Hosts
 from pytest_kubelb.testbed.locking import Lock
 from tests.lab.api.cluster import cluster, until
@@ -202,6 +204,103 @@ def test_a_connection_that_broke_does_not_keep_the_lease(server: OpenSSH, api: A
     found = api.find(LEASES, NAME, "default")
     assert found is not None
     assert not found["spec"]["holderIdentity"]
+
+
+class Outage:
+    """A session that has locked h1 and hears what its lock tells; the host can be made to refuse it, and to boot."""
+
+    def __init__(self, server: OpenSSH, host: Host, lock: Lock, boot: Path) -> None:
+        self.lock = lock
+        self.events: list[str] = []
+        self._keys = server.folder / "authorized_keys"
+        self._key = self._keys.read_text()
+        self._host = host
+        self._boot = boot
+
+    def begin(self) -> None:
+        self._keys.write_text("")
+        self._host.close()
+
+    def reboot(self) -> None:
+        self._boot.write_text("another\n")
+
+    def end(self) -> None:
+        self._keys.write_text(self._key)
+
+
+@pytest.fixture
+def outage(
+    server: OpenSSH, api: Api, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Outage]:
+    boot = tmp_path / "boot_id"
+    boot.write_text("first\n")
+    definitions = locking._DEFINITIONS.replace("/proc/sys/kernel/random/boot_id", str(boot))
+    assert str(boot) in definitions
+    monkeypatch.setattr(locking, "_DEFINITIONS", definitions)
+    monkeypatch.setattr(locking, "RENEW_EVERY_S", 0.2)
+    monkeypatch.setattr(locking, "RETRY_S", 0.05)
+    with Hosts(server.ssh_config, ["h1"]) as hosts:
+        lease = Lease(api, "default", ANN)
+        lease.acquire(wait=False, on_held=lambda holder: None)  # noqa: ARG005
+        events: list[str] = []
+        lock = Lock(
+            lease, {"h1": hosts["h1"]}, ANN, folder=str(folder),
+            on_event=lambda name, details: events.append(f"{name} {details['text']}"),
+        )  # fmt: skip
+        made = Outage(server, hosts["h1"], lock, boot)
+        made.events = events
+        lock.take_hosts(wait=False, patience_s=0)
+        try:
+            yield made
+        finally:
+            made.end()
+            lock.close()
+
+
+def test_an_outage_of_a_host_is_told_once_and_may_end_in_time(outage: Outage, folder: Path) -> None:
+    for count in (1, 2):
+        outage.begin()
+        until(lambda: len(kept_by(folder)) == 0)
+        until(lambda count=count: len(outage.events) == count)  # type: ignore[misc]
+        time.sleep(0.5)
+        outage.lock.check()
+        outage.end()
+        until(lambda: len(kept_by(folder)) == 1)
+        assert len(outage.events) == count
+        time.sleep(0.5)
+    assert re.match("lock_silent host h1: .* refused the key", outage.events[0])
+    outage.lock.check()
+
+
+def test_a_host_that_is_away_for_too_long_costs_the_lock(
+    outage: Outage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "RENEW_DEADLINE_S", 1.0)
+    monkeypatch.setattr(locking, "FRESH_S", 3600.0)  # nothing is asked of the cluster
+    outage.begin()
+    until(lambda: lost(outage.lock) != "")
+    said = lost(outage.lock)
+    assert re.match(
+        r"host h1: its lock may be taken by others, since it could not be renewed for \d s \(host h1: .* refused",
+        said,
+    )
+    outage.end()
+    time.sleep(1)
+    assert lost(outage.lock) == said  # what is lost stays lost
+    assert len(outage.events) == 1
+
+
+def test_a_host_that_was_away_for_too_long_since_it_was_started_again_says_so(
+    outage: Outage, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "RENEW_DEADLINE_S", 1.0)
+    monkeypatch.setattr(locking, "FRESH_S", 3600.0)
+    outage.begin()
+    time.sleep(3)
+    outage.reboot()
+    outage.end()
+    until(lambda: len(kept_by(folder)) == 1)
+    assert lost(outage.lock).startswith("host h1 was started again while this session held it")
 
 
 def kept_by(folder: Path) -> set[int]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING
 
+import paramiko
 import pytest
 
 from pytest_kubelb.errors import TestbedError
@@ -97,6 +99,69 @@ def test_a_connection_that_was_lost_between_questions_is_opened_again_by_the_nex
     pid(shell)
     host.close()
     assert shell.ask("echo back", 5).text == "back\n"
+
+
+class Mute(paramiko.ServerInterface):
+    """Lets everybody in, opens every channel, and answers no request to execute until it is released."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:  # noqa: ARG002
+        return int(paramiko.common.AUTH_SUCCESSFUL)
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+        return int(paramiko.common.OPEN_SUCCEEDED)
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:  # noqa: ARG002
+        self.released.wait(30)
+        return False
+
+
+@pytest.fixture
+def mute(tmp_path: Path) -> Iterator[Host]:
+    """Give a host whose sshd opens channels and never answers `exec`."""
+    server = prepare(tmp_path)
+    key = paramiko.ECDSAKey.generate()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        server.known_hosts.write_text(f"[127.0.0.1]:{port} {key.get_name()} {key.get_base64()}\n")
+        server.ssh_config.write_text(
+            f"Host h1\n  HostName 127.0.0.1\n  Port {port}\n  User nobody\n"
+            f"  IdentityFile {server.folder / 'user'}\n  UserKnownHostsFile {server.known_hosts}\n"
+        )
+        asked = Mute()
+        opened: list[paramiko.Transport] = []
+
+        def serve() -> None:
+            transport = paramiko.Transport(listening.accept()[0])
+            opened.append(transport)
+            transport.add_server_key(key)
+            transport.start_server(event=threading.Event(), server=asked)
+
+        accepting = threading.Thread(target=serve)
+        accepting.start()
+        with Hosts(server.ssh_config, ["h1"]) as hosts:
+            hosts.connect(["h1"])
+            accepting.join()
+            yield hosts["h1"]
+        asked.released.set()
+        for transport in opened:
+            transport.close()
+
+
+def test_a_host_that_opens_a_channel_and_never_executes_anything_costs_one_time_out(
+    mute: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pytest_kubelb.testbed.shell._OPEN_TIMEOUT_S", 0.5)
+    shell = RemoteShell(mute, ":")
+    ended = threading.Timer(10, mute.close)  # lest a fault of ours holds up all tests
+    ended.start()
+    with pytest.raises(
+        TestbedError, match=r"^host h1: no answer to 'echo on' within 0\.5 s; see on the host"
+    ):
+        shell.ask("echo on", 60)
+    ended.cancel()
 
 
 def test_a_question_ends_when_the_shell_is_closed_by_another_thread(shell: RemoteShell) -> None:

@@ -168,7 +168,9 @@ def test_every_command_that_the_preflight_asks_about_is_allowed(login: Namespace
         for argv in commands(wanted, name)
     }
     assert ("rmdir", locking.ROOT) in asked
-    missing = [argv for argv in asked if login.run(["sudo", "-n", "-l", "--", *argv], check=False).exit_code]
+    assert ("systemctl", "stop", "irqbalance.service") in asked
+    here = [argv for argv in asked if shutil.which(argv[0])]  # sudo allows nothing that is not there
+    missing = [argv for argv in here if login.run(["sudo", "-n", "-l", "--", *argv], check=False).exit_code]
     assert missing == []
 
 

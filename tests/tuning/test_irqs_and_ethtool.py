@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kubelb.tuning import ethtool, irqs, places
+from pytest_kubelb.tuning.found import Found
+from pytest_kubelb.tuning.irqbalance import Irqbalance
 from pytest_kubelb.tuning.places import Irq
 
 
@@ -132,3 +136,18 @@ def test_no_name_from_a_journal_leads_out_of_proc_sys_and_sys(name: str) -> None
     if places.is_setting(name, "1") and (file := places.file_of(name)) is not None:
         assert file.startswith(("/proc/sys/", "/proc/irq/", "/sys/"))
         assert "/../" not in f"{file}/"
+
+
+@pytest.mark.parametrize("value", ["1-0", "0-99999999999999999999", "70000"])
+def test_a_journal_names_no_cpus_that_cannot_be(value: str) -> None:
+    """What raised only when it was written kept `kubelb restore` from everything else on the host."""
+    payload = {"settings": {"rps_cpus eth0 rx-0": value}, "irqbalance": Irqbalance().to_json()}
+    with pytest.raises(ValueError, match=re.escape(value.partition("-")[0])):
+        Found.from_json(payload)
+
+
+def test_a_queue_number_without_an_end_is_no_queue_number() -> None:
+    names = ("eth0-rx-1", "eth0-rx-" + "9" * 5000, "eth0-" + "9" * 5000)
+    found = irqs.receiving([places.Irq(number, name, "eth0") for number, name in enumerate(names)])
+    assert found[0].action == "eth0-rx-1"
+    assert len(places.natural("9" * 5000)) > 1

@@ -64,6 +64,23 @@ def test_a_drop_is_a_regression_only_after_a_fresh_provisioning_shows_it_again()
     assert judged.odds > 100
 
 
+def test_what_a_second_provisioning_shows_faintly_is_decided_by_a_third() -> None:
+    baseline = [[1000.0, 1015.0, 985.0], [1021.0, 1035.0, 1004.0], [980.0, 995.0, 968.0]]
+    slow = [[950.0, 964.0, 938.0], [968.0, 980.0, 955.0], [955.0, 970.0, 941.0]]
+    second = judge(baseline, slow[:2])
+    assert second.verdict == "retest"
+    assert 1.6 < second.odds < 8
+    assert judge(baseline, slow).verdict == "regression"
+
+
+def test_sessions_of_one_run_have_to_show_more() -> None:
+    baseline, slow = [[1000.0], [1017.0], [985.0], [1009.0], [991.0]], [[971.0], [976.0], [974.0]]
+    single = judge(baseline, slow)
+    assert 1.6 < single.odds < 4
+    assert single.verdict == "inconclusive"
+    assert judge(baseline, [[957.0], [962.0], [960.0]]).verdict == "regression"
+
+
 def test_one_bad_provisioning_of_three_is_no_regression() -> None:
     good, bad = [1000.0, 1001.0, 999.0], [500.0, 510.0, 505.0]
     assert judge(STEADY, [bad]).verdict == "retest"
@@ -184,7 +201,7 @@ def test_the_unit_does_not_matter(
     assert scaled.change == pytest.approx(judged.change, abs=1e-6)
     assert scaled.odds == pytest.approx(judged.odds, rel=1e-4)
     assert scaled.baseline_rps == pytest.approx(judged.baseline_rps * factor)
-    assume(all(abs(math.log(judged.odds / at)) > 1e-3 for at in (1 / 8, 2, 2.5)))
+    assume(all(abs(math.log(judged.odds / at)) > 1e-3 for at in (1 / 8, 1.6, 4, 8, 20)))
     assert scaled.verdict == judged.verdict
 
 

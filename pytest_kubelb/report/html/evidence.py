@@ -11,11 +11,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from pytest_kubelb.load import json_fields
+from pytest_kubelb.record.appending import LONGEST_LINE
 from pytest_kubelb.record.points import PointKey, point_key
 from pytest_kubelb.report.html.model import Evidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_kubelb.report.html.model import MeasuredPoint, Session
@@ -47,8 +48,7 @@ def _places(file: BinaryIO, notes: list[str]) -> dict[_Run, int]:
     """Give where the line of each run begins; lines that cannot be read are counted in a note."""
     places: dict[_Run, int] = {}
     odd: list[int] = []
-    place = 0
-    for number, line in enumerate(file, 1):
+    for number, (place, line) in enumerate(_lines(file), 1):
         try:
             head = _head(line)
             if head.get("warmup") is not True:
@@ -56,13 +56,23 @@ def _places(file: BinaryIO, notes: list[str]) -> dict[_Run, int]:
                 places[(key, json_fields.count(head, "provisioning"), json_fields.count(head, "run"))] = place
         except ValueError:
             odd.append(number)
-        place += len(line)
     if odd:
         notes.append(
             f"{NAME}: {len(odd)} {'line' if len(odd) == 1 else 'lines'} cannot be read as evidence and "
             f"{'is' if len(odd) == 1 else 'are'} left out, the first is line {odd[0]}."
         )
     return places
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    """Give where each line begins, and the line; of one that is too long a piece, which is none of evidence."""
+    place = 0
+    while line := file.readline(LONGEST_LINE):
+        yield place, line
+        place += len(line)
+        while len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            line = file.readline(LONGEST_LINE)
+            place += len(line)
 
 
 def _head(line: bytes) -> dict[str, object]:
@@ -110,7 +120,7 @@ def _nearest(
     for _, provisioning, run, place in candidates:
         file.seek(place)
         try:
-            line = json_fields.decode_object(file.readline())
+            line = json_fields.decode_object(file.readline(LONGEST_LINE))
         except ValueError:
             continue
         hosts = _deltas(line.get("hosts"))

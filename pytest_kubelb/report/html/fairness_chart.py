@@ -6,6 +6,7 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_kubelb.option_values import MOST_PODS
 from pytest_kubelb.report.html import picture, svg, words
 from pytest_kubelb.report.html.picture import FRAMES, Figure, Frame, Styles
 from pytest_kubelb.report.html.scale import Scale
@@ -68,7 +69,7 @@ def of_run(point: MeasuredPoint, evidence: Evidence) -> Shares | None:
             }
             if sum(counts.values()) > 0:
                 # A pod that got nothing is not in the tables of the load balancer.
-                idle = range(len(counts) + 1, point.pods + 1)
+                idle = range(len(counts) + 1, min(point.pods, MOST_PODS) + 1)
                 return Shares(point, host, measure, counts | {f"pod {number}": 0 for number in idle})
     return None
 

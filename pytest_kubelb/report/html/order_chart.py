@@ -158,7 +158,7 @@ def _by_number(frame: Frame, panel: Panel, styles: Styles, reach: float) -> Mark
     left, right = frame.x
     most = max((run.run for point in panel.points for run in point.runs), default=0)
     x = Scale(1, most + 1, left + 26, right - 26)
-    step = 1 if most < 40 else 5
+    step = 1 if most < 40 else 5 * -(-most // 200)  # some forty numbers, whatever a record says
     content.append(
         picture.x_axis(
             frame,

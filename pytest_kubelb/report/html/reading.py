@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import TYPE_CHECKING, Final, get_args
+from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pytest_kubelb.option_values import parse_tolerance
 from pytest_kubelb.record.lines import Event, SessionEnd, SessionStart, Verdict
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _FIGURES: Final = {each.name for each in fields(Repeatability)} - {"verdict"}
+_LISTS: Final = ("collapsed", "drift")
+_MAYBE: Final = {each.name for each in fields(Repeatability) if "None" in str(each.type)}
+_LARGEST: Final = 2**63  # of a figure; an infinite one, as of 1e999, has no place on any scale
 DEFAULT_TOLERANCE: Final = 0.05
 """Taken where a session tells neither a verdict nor a setting."""
 
@@ -136,7 +139,7 @@ def _spreads(
     for number, runs in sorted(provisionings.items()):
         verdict = verdicts.get(number) or (verdicts.get(None) if len(provisionings) == 1 else None)
         told = verdict.figures.get("tolerance") if verdict else None
-        allowed = float(told) if isinstance(told, int | float) else tolerance
+        allowed = float(told) if isinstance(told, int | float) and 0 < told <= 1 else tolerance
         rps = valid_rps(runs)
         judged = _recorded(verdict, len(rps)) or repeatability.judge(rps, tolerance=allowed)
         word = verdict.verdict if verdict else judged.verdict
@@ -152,19 +155,33 @@ def _recorded(verdict: Verdict | None, runs: int) -> Repeatability | None:
     if verdict is None or verdict.figures.get("runs") != runs or runs == 0:
         return None
     told = {name: value for name, value in verdict.figures.items() if name in _FIGURES}
-    numbers = [value for name, value in told.items() if name not in ("collapsed", "drift")]
-    if told.keys() != _FIGURES or not all(isinstance(value, int | float | None) for value in numbers):
+    numbers = [
+        0.0 if value is None and name in _MAYBE else value
+        for name, value in told.items()
+        if name not in _LISTS
+    ]
+    if told.keys() != _FIGURES or not all(map(_is_figure, numbers)):
         return None
     drift, collapsed = told.pop("drift"), told.pop("collapsed")
     if not isinstance(collapsed, list) or not all(isinstance(run, int) for run in collapsed):
         return None
-    try:
-        trend = Drift(**drift) if isinstance(drift, dict) else None
-    except TypeError:
-        return None
+    trend = None
+    if isinstance(drift, dict):
+        tau, p, change = _drift_of(drift)
+        if not all(map(_is_figure, (p, change, 0.0 if tau is None else tau))):
+            return None
+        trend = Drift(tau, p, change)
     words_known = get_args(repeatability.Word)
     word = verdict.verdict if verdict.verdict in words_known else "inconclusive"
     return Repeatability(**{**told, "verdict": word, "collapsed": tuple(collapsed), "drift": trend})  # type: ignore[arg-type]
+
+
+def _drift_of(told: Mapping[str, Any]) -> tuple[Any, Any, Any]:
+    return told.get("tau"), told.get("p"), told.get("change")
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and abs(value) <= _LARGEST
 
 
 def _pods(axes: Mapping[str, str | int]) -> int:

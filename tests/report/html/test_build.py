@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import stat
+import tracemalloc
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -258,3 +259,28 @@ def test_the_command_measures_what_was_measured_and_writes_nothing(tmp_path: Pat
     assert "--kubelb-html" not in command
     record.write_text("".join(record.read_text().splitlines(keepends=True)[:-1]))
     assert "--kubelb-backend" not in reproduce.of(reading.read([record]).sessions[0]).command
+
+
+@pytest.mark.parametrize("name", ["run", "pods"])
+def test_a_number_of_anything_in_a_record_costs_no_memory(tmp_path: Path, name: str) -> None:
+    """Axes and pods without a count were once as many as the largest number."""
+    record = made.session(tmp_path / "session", runs=2, pods=(1,))
+    for file in (record, record.with_name("evidence.jsonl")):
+        file.write_text(re.sub(rf'"{name}": ?1\b', f'"{name}":{2**62}', file.read_text()))
+    assert str(2**62) in record.read_text()
+    tracemalloc.start()
+    try:
+        build([record], tmp_path / "out.html")
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("value", ["1e999", "-1e999", "9" * 400, '"0.5"', "null", "[]"])
+@pytest.mark.parametrize("name", ["tolerance", "cv", "mean", "minimum", "confidence", "p", "change", "tau"])
+def test_figures_of_a_verdict_that_are_none_are_judged_again(tmp_path: Path, name: str, value: str) -> None:
+    record = made.session(tmp_path / "session", runs=6, pods=(1, 2))
+    changed, count = re.subn(rf'("{name}": ?)-?[0-9.e-]+', rf"\g<1>{value}", record.read_text())
+    assert count
+    record.write_text(changed)
+    build([record], tmp_path / "out.html")
