@@ -219,9 +219,9 @@ def _open(config: pytest.Config, stack: ExitStack, interrupts: Interrupts) -> He
             session.id,
         )
         config.stash[stash.RECORD], config.stash[stash.WRITER] = session.record, writer
-    secrets = secrets_of_kubeconfig(
-        inventory.cluster.kubeconfig.read_text(encoding="utf-8", errors="replace")
-    )
+    kubeconfig = inventory.cluster.kubeconfig
+    text = kubeconfig.read_text(encoding="utf-8", errors="replace")
+    secrets = secrets_of_kubeconfig(text, kubeconfig.parent)
     writer.hide(secrets)
     progress = config.stash.get(stash.PROGRESS, None)
     unsupported = config.stash[stash.UNSUPPORTED] = {}

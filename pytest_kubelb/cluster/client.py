@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_kubelb.cluster import shape
@@ -52,7 +53,8 @@ class Api:
         self.credentials = f"{kubeconfig}" + (f", context {context}" if context else "")
         self._timeout_s = timeout_s
         self.retry_for_s = retry_for_s
-        self._client = _client(kubeconfig, context, pool_size)
+        self._load = partial(_client, kubeconfig, context, pool_size)
+        self._client = self._load()
 
     def __enter__(self) -> Self:
         return self
@@ -170,18 +172,39 @@ class Api:
         from kubernetes.client.exceptions import ApiException
 
         content_type = "application/merge-patch+json" if verb == "patch" else "application/json"
-        request = self._client.param_serialize(
-            _METHODS[verb],
-            target.resource.path(target.namespace, target.name, target.subresource),
-            query_params=list(query.items()),
-            header_params={"Accept": "application/json", "Content-Type": content_type},
-            body=body,
-            auth_settings=["BearerToken"],
-        )
-        try:
+
+        def sent() -> Any:
+            request = self._client.param_serialize(
+                _METHODS[verb],
+                target.resource.path(target.namespace, target.name, target.subresource),
+                query_params=list(query.items()),
+                header_params={"Accept": "application/json", "Content-Type": content_type},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
             return self._client.call_api(*request, _request_timeout=(CONNECT_TIMEOUT_S, read_timeout_s))
+
+        try:
+            response = sent()
+            if response.status == 401 and self._has_new_token():
+                _whole(response)
+                response = sent()
         except ApiException as error:  # how the client reports a TLS failure, which no retry mends
             raise unreachable(verb, target, error, self.credentials) from error
+        except ValueError:  # from none: its words are the header's, and so the token's
+            wrong = ValueError("the credentials hold what no HTTP header may have")
+            raise unreachable(verb, target, wrong, self.credentials) from None
+        return response
+
+    def _has_new_token(self) -> bool:
+        """Read the credentials again, as a token in a file is renewed there; tell whether there is another one."""
+        before = self._client.configuration.auth_settings()
+        fresh = self._load()
+        fresh.rest_client.close()
+        if fresh.configuration.auth_settings() == before:
+            return False
+        self._client.configuration = fresh.configuration
+        return True
 
 
 def _client(kubeconfig: Path, context: str | None, pool_size: int) -> Any:
@@ -215,6 +238,16 @@ def _client(kubeconfig: Path, context: str | None, pool_size: int) -> Any:
             f"kubeconfig {kubeconfig} cannot be used{wanted} ({said}); name an existing file and context in"
             " section [cluster] of the inventory"
         ) from error
+    read = settings.refresh_api_key_hook
+
+    def trimmed(configuration: Any) -> None:
+        # A file made by `kubectl create token` ends with its line, which is no part of the token.
+        if read is not None:
+            read(configuration)  # sets itself as the hook again
+            configuration.refresh_api_key_hook = trimmed
+        configuration.api_key = {name: str(value).strip() for name, value in configuration.api_key.items()}
+
+    settings.refresh_api_key_hook = trimmed  # type: ignore[assignment]
     return ApiClient(settings)
 
 

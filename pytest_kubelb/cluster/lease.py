@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 NAME: Final = "kubelb"
 DURATION_S: Final = 30
 """A holder that does not renew for as long is dead to others."""
-LONGEST_S: Final = 3600
-"""A Lease may say that its holder is waited for longer than DURATION_S, and no longer than this."""
+LONGEST_S: Final = 300
+"""The longest that a holder without a sign of life is waited for, whatever its Lease says: anybody who may write there
+can ask for 68 years, and a session renews every RENEW_EVERY_S."""
 RENEW_EVERY_S: Final = 10.0
 RENEW_DEADLINE_S: Final = 25.0
 """A holder that could not renew for as long holds it no more: before others may take it."""
@@ -137,8 +138,7 @@ class Lease:
                     if error.status not in _RACED:
                         raise
                     found = self._find()
-                    holder = holder_of(found)
-                    self._item = found if holder is not None and holder.identity == self._identity else None
+                    self._item = found if found is not None and self._is_held_by_us(found) else None
                 else:
                     self._item = None
 
@@ -215,6 +215,10 @@ class Lease:
                 raise
         return True
 
+    def _is_held_by_us(self, found: Json) -> bool:
+        holder = holder_of(found)
+        return holder is not None and holder.identity == self._identity
+
     def _write(self, onto: Json, spec: Json) -> None:
         asked_s = _clock_s()
         body = {"metadata": {"resourceVersion": _version(onto)}, "spec": spec}
@@ -232,9 +236,9 @@ class Lease:
         return found
 
     def _ours(self, found: Json | None) -> Json:
-        holder = holder_of(found)
-        if found is not None and holder is not None and holder.identity == self._identity:
+        if found is not None and self._is_held_by_us(found):
             return found
+        holder = holder_of(found)
         now = f"held by {holder.identity} since {holder.since}" if holder is not None else "held by nobody"
         raise LeaseLostError(
             f"the testbed was taken from this session: {self} is now {now}; see who did it, and measure again"

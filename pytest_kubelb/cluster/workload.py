@@ -41,6 +41,7 @@ class Workload:
     def __init__(self, api: Api, manifest: Manifest) -> None:
         self._api = api
         self._manifest = manifest
+        self._uid = ""
         self.cluster_ip = ""
         """The Service's address, once deployed."""
 
@@ -67,17 +68,20 @@ class Workload:
         if left:
             wait_until_gone(self._api, namespace, dead)
         service = self._api.create(SERVICES, manifest.service(), namespace)
-        self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
+        made = self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
+        with as_described(str(self)):
+            self._uid = str(made["metadata"]["uid"])
         with as_described(f"Service {manifest.name} in namespace {namespace}"):
             self.cluster_ip = str(service["spec"]["clusterIP"])
 
     def scale(self, pods: int, *, timeout_s: float) -> tuple[Endpoint, ...]:
         """Scale to `pods` and return the endpoints once exactly that many addresses are ready.
 
-        Raises TestbedError as soon as the cluster says why pods cannot come, when the Deployment is deleted
-        or scaled by someone else, and after `timeout_s`.
+        Raises TestbedError as soon as the cluster says why pods cannot come, when the Deployment is deleted,
+        replaced or scaled by someone else, and after `timeout_s`.
         """
         manifest = self._manifest
+        self._require_ours()
         started = time.monotonic()
         scale = {"spec": {"replicas": pods}}
         self._api.patch(DEPLOYMENTS, manifest.name, scale, manifest.namespace, subresource="scale")
@@ -147,6 +151,14 @@ class Workload:
                 " is left alone; choose another namespace in the inventory or remove it by hand"
             )
         return item
+
+    def _require_ours(self) -> None:
+        """Look before a scale whether the Deployment is the one that was made; one that is missing fails by itself."""
+        found = self._ours(DEPLOYMENTS, "Deployment")
+        if found is not None and self._uid and found["metadata"].get("uid") != self._uid:
+            raise TestbedError(
+                f"{self} was deleted by someone else and made anew, and is left alone; see who uses the namespace"
+            )
 
     def _still_ours(self, deployments: Mapping[str, Json], pods: int) -> Json:
         deployment = deployments.get(self._manifest.name)

@@ -1,4 +1,4 @@
-"""Take secrets out of texts and JSON values before they are kept or shown. Pure.
+"""Take secrets out of texts and JSON values before they are kept or shown. Reads files that a kubeconfig names.
 
 Two nets: what is known to be secret, wherever it stands, and what looks like a secret, whoever wrote it.
 """
@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
+    from pathlib import Path
 
 REDACTED: Final = "[redacted]"
 _FEWEST_CHARACTERS: Final = 8
 """Shorter words are no secrets that could be told from other words; a line of a key is 64 or more."""
+_LONGEST_KEY: Final = 1 << 16
 _NAME: Final = r"(?:token|password|passwd|secret|client[-_]key[-_]data|private[-_]key|api[-_]?key|credential)"
 # Every repetition is bounded: these run over megabytes that others wrote.
 _FIELD: Final = re.compile(
@@ -107,10 +109,11 @@ def _lines(secret: str) -> Iterator[str]:
             yield line.strip()
 
 
-def secrets_of_kubeconfig(text: str) -> frozenset[str]:
+def secrets_of_kubeconfig(text: str, folder: Path | None = None) -> frozenset[str]:
     """Give what is secret in a kubeconfig: tokens, passwords, and client keys as they stand and decoded.
 
-    What is no kubeconfig has none.
+    Those in files that it names are read from `folder`, where it lies; without it they are left out. What is no
+    kubeconfig has none.
     """
     import yaml
 
@@ -126,7 +129,20 @@ def secrets_of_kubeconfig(text: str) -> frozenset[str]:
         for name, value in user.items()
         if name in ("token", "password", "client-key-data") and isinstance(value, str)
     }
+    if folder is not None:
+        named = (
+            user.get(name) for user in known if isinstance(user, dict) for name in ("tokenFile", "client-key")
+        )
+        found |= {said for name in named if isinstance(name, str) and (said := _said_by(folder / name))}
     return frozenset(found | {key for value in found if (key := _decoded(value))})
+
+
+def _said_by(file: Path) -> str:
+    try:
+        with file.open(encoding="ascii") as opened:
+            return opened.read(_LONGEST_KEY).strip()
+    except (OSError, ValueError):
+        return ""
 
 
 def _decoded(value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import traceback
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -152,6 +153,47 @@ def test_a_token_that_is_not_accepted_is_said_to_be(bench: Bench, tmp_path: Path
     with Api(path, on_event=print) as api, pytest.raises(ApiError, match=r"are not accepted \(401") as caught:
         api.list(PODS_IN_BENCH)
     assert caught.value.status == 401
+
+
+def with_token_file(bench: Bench, folder: Path, token: str) -> Path:
+    """Write a kubeconfig whose token is in a file beside it."""
+    config = yaml.safe_load(bench.cluster.kubeconfig.read_text())
+    user = config["users"][0]["user"]
+    del user["token"]
+    user["tokenFile"] = str(folder / "token")
+    (folder / "token").write_text(token)
+    path = folder / "with-token-file"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+def token_of(bench: Bench) -> str:
+    token: str = yaml.safe_load(bench.cluster.kubeconfig.read_text())["users"][0]["user"]["token"]
+    return token
+
+
+def test_the_line_end_of_a_token_file_is_no_part_of_the_token(bench: Bench, tmp_path: Path) -> None:
+    with Api(with_token_file(bench, tmp_path, f"{token_of(bench)}\n"), on_event=print) as api:
+        for _ in range(2):
+            assert api.list(PODS_IN_BENCH)["kind"] == "PodList"
+
+
+def test_a_token_that_no_header_can_have_is_one_sentence_without_it(bench: Bench, tmp_path: Path) -> None:
+    hidden = "planted-secret"
+    with (
+        Api(with_token_file(bench, tmp_path, f"{hidden}\nx"), on_event=print) as api,
+        pytest.raises(ApiError, match="the credentials hold what no HTTP header may have") as caught,
+    ):
+        api.list(PODS_IN_BENCH)
+    assert hidden not in "".join(traceback.format_exception(caught.value, chain=True))
+
+
+def test_a_token_that_was_renewed_in_its_file_is_read_again(bench: Bench, tmp_path: Path) -> None:
+    with Api(with_token_file(bench, tmp_path, "an-old-one"), on_event=print) as api:
+        with pytest.raises(ApiError, match=r"are not accepted \(401"):
+            api.list(PODS_IN_BENCH)
+        (tmp_path / "token").write_text(f"{token_of(bench)}\n")
+        assert api.list(PODS_IN_BENCH)["kind"] == "PodList"
 
 
 def test_a_missing_right_is_named_as_a_role_spells_it(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_kubelb.cluster import lease as module
 from pytest_kubelb.cluster.client import Api
-from pytest_kubelb.cluster.lease import NAME, Holder, Lease, LeaseLostError
+from pytest_kubelb.cluster.lease import DURATION_S, LONGEST_S, NAME, Holder, Lease, LeaseLostError, holder_of
 from pytest_kubelb.cluster.refusal import ApiError
 from pytest_kubelb.cluster.resources import LEASES, Json
 from pytest_kubelb.errors import TestbedError
@@ -121,6 +122,38 @@ def test_a_dead_holders_lease_is_taken_over_after_its_duration(bench: Bench) -> 
     assert dead is not None
     assert dead.identity == ANN
     assert (spec(bench)["holderIdentity"], spec(bench)["leaseTransitions"]) == (BOB, 1)
+
+
+@pytest.mark.parametrize(
+    ("told", "waited_s"),
+    [
+        (2**31 - 1, LONGEST_S),
+        (10**10, LONGEST_S),
+        (-(2**31), 1),
+        (0, DURATION_S),
+        (None, DURATION_S),
+        (45, 45),
+    ],
+)
+def test_a_holder_is_waited_for_within_bounds_whatever_its_lease_says(
+    told: int | None, waited_s: int
+) -> None:
+    found: Json = {"spec": {"holderIdentity": ANN, "leaseDurationSeconds": told}}
+    assert holder_of(found) == Holder(ANN, "an unknown time", "never", waited_s)
+    assert waited_s <= 300
+
+
+def test_a_dead_holder_that_asked_for_68_years_is_outlived(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_S", 1)
+    take(lease(bench, ANN, duration_s=2**31 - 1))
+    holder, is_alive = lease(bench, BOB).left_by(lambda *_: None, lambda _: None)
+    assert holder is not None
+    assert (holder.identity, is_alive) == (ANN, False)
+    dead = take(lease(bench, BOB))
+    assert dead is not None
+    assert dead.identity == ANN
 
 
 def test_a_clock_that_is_days_behind_does_not_cost_a_live_holder_its_lease(bench: Bench) -> None:

@@ -173,6 +173,33 @@ def test_a_deployment_that_someone_deletes_meanwhile_is_said_to_be(bench: Bench)
         bench.workload().scale(2, timeout_s=LIMIT_S)
 
 
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({}, r"^Deployment kubelb in namespace bench has .*managed-by=None.* is left alone"),
+        (None, r"^Deployment kubelb in namespace bench was deleted by someone else and made anew"),
+    ],
+    ids=["without our label", "with our labels"],
+)
+def test_a_deployment_that_someone_made_in_the_place_of_ours_is_not_scaled(
+    bench: Bench, labels: dict[str, str] | None, said: str
+) -> None:
+    workload = bench.workload()
+    workload.deploy()
+    ours = bench.api.find(DEPLOYMENTS, "kubelb", "bench")
+    assert ours is not None
+    bench.api.delete(DEPLOYMENTS, ours)
+    theirs = workload._manifest.deployment()
+    if labels is not None:
+        theirs["metadata"]["labels"] = labels
+    bench.api.create(DEPLOYMENTS, theirs, "bench")
+    with pytest.raises(TestbedError, match=said):
+        workload.scale(2, timeout_s=LIMIT_S)
+    found = bench.api.find(DEPLOYMENTS, "kubelb", "bench")
+    assert found is not None
+    assert found["spec"]["replicas"] == 0
+
+
 def test_a_deployment_that_someone_scales_meanwhile_is_said_to_be(bench: Bench) -> None:
     def meddle() -> None:
         bench.api.patch(DEPLOYMENTS, "kubelb", {"spec": {"replicas": 5}}, "bench", subresource="scale")

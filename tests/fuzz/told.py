@@ -56,7 +56,12 @@ SLICE = {"metadata": {"name": "kubelb-x"}, "endpoints": [
     {"addresses": ["172.16.1.2"], "conditions": {"ready": True, "terminating": False}, "nodeName": "k05",
      "targetRef": {"name": "kubelb-1"}}]}  # fmt: skip
 LEASE = {
-    "spec": {"holderIdentity": "bob", "acquireTime": "2026", "renewTime": "2026", "leaseDurationSeconds": 30}
+    "spec": {
+        "holderIdentity": "bob",
+        "acquireTime": "2026",
+        "renewTime": "2026",
+        "leaseDurationSeconds": 10**10,
+    }
 }
 QUOTA = {
     "metadata": {"name": "q"},

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import base64
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_kubelb.text.redaction import REDACTED, redacted, secrets_of_kubeconfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KEY = (
     "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk\nAAAABG5vbmUAAAA\n-----END OPENSSH PRIVATE KEY-----"
@@ -58,6 +62,16 @@ def test_what_is_known_to_be_secret_is_taken_out_wherever_it_stands() -> None:
     known = secrets_of_kubeconfig(KUBECONFIG)
     assert redacted(f"x{TOKEN}y", known) == f"x{REDACTED}y"
     assert "AAAABG5vbmUAAAA" not in redacted("one line of it: AAAABG5vbmUAAAA", known)
+
+
+def test_tokens_and_keys_in_files_that_the_kubeconfig_names_are_known(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{TOKEN}\n")
+    (tmp_path / "key").write_text("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n")
+    text = "users: [{user: {tokenFile: token}}, {user: {client-key: key}}, {user: {tokenFile: none}}]"
+    known = secrets_of_kubeconfig(text, tmp_path)
+    assert TOKEN in known
+    assert len(known) == 2
+    assert secrets_of_kubeconfig(text) == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "[", "users: 4", "users: [4]", "users: [{user: {token: 4}}]", "a: b"])
