@@ -8,12 +8,14 @@ would pay.
 from __future__ import annotations
 
 import random
+import re
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_kubelb.cluster import shape
-from pytest_kubelb.cluster.refusal import as_described, message_of, refused, unreachable
+from pytest_kubelb.cluster.refusal import ApiError, as_described, message_of, refused, unreachable
 from pytest_kubelb.cluster.resources import Json, Resource, Target
 from pytest_kubelb.errors import ConfigError
 from pytest_kubelb.load import json_fields
@@ -26,6 +28,7 @@ _METHODS = {
     "get": "GET", "list": "GET", "watch": "GET", "create": "POST", "patch": "PATCH", "delete": "DELETE",
 }  # fmt: skip
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
+_HEADER = re.compile(r"[\t\x20-\x7e]*")
 CONNECT_TIMEOUT_S = 5.0
 LARGEST_ANSWER = 128 << 20
 """Bytes: a list of ten thousand pods is below."""
@@ -35,7 +38,8 @@ class Api:
     """One API server, as one kubeconfig context sees it. Threads may share it.
 
     Answers 429 and 5xx and lost connections are tried again with growing pauses for up to `retry_for_s`; each
-    time `on_event` gets one line. A `create` is tried again only where the server cannot have acted on it.
+    time `on_event` gets one line. A `create` whose connection was lost is not tried again. After an answer 401 the
+    credentials are read once more.
     """
 
     def __init__(
@@ -55,6 +59,7 @@ class Api:
         self.retry_for_s = retry_for_s
         self._load = partial(_client, kubeconfig, context, pool_size)
         self._client = self._load()
+        self._renewing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -84,9 +89,33 @@ class Api:
             shape.check_list(answer)
         return answer
 
-    def create(self, resource: Resource, body: Json, namespace: str = "") -> Json:
-        """Create an object. Raises ApiError with status 409 when the name is taken."""
-        return self._ask("create", Target(resource, namespace), body=body)
+    def create(
+        self,
+        resource: Resource,
+        body: Json,
+        namespace: str = "",
+        *,
+        is_ours: Callable[[Json], bool] | None = None,
+    ) -> Json:
+        """Create an object. Raises ApiError with status 409 when the name is taken.
+
+        A server that answers 5xx may have made the object all the same, and the next try is refused (409, or 422 for a
+        Service whose address is taken by itself): then what `is_ours` knows as made by this session is given.
+        """
+        failed: set[int] = set()
+        try:
+            return self._ask("create", Target(resource, namespace), body=body, failed=failed)
+        except ApiError as error:
+            in_doubt = 400 <= error.status < 500 and any(status >= 500 for status in failed)
+            if not in_doubt or is_ours is None:
+                raise
+            name = body["metadata"]["name"]
+            found = self.find(resource, name, namespace)
+            if found is None or not is_ours(found):
+                raise
+            made = Target(resource, namespace, name)
+            self.on_event(f"kubernetes: {made} was made although the answer was an error")
+            return found
 
     def patch(
         self, resource: Resource, name: str, body: Json, namespace: str = "", subresource: str = ""
@@ -131,7 +160,9 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Json | None = None,
         allowed: tuple[int, ...] = (),
+        failed: set[int] | None = None,
     ) -> Json:
+        """Ask until there is an answer; `failed` gets the status of every try before it."""
         from urllib3.exceptions import HTTPError, NewConnectionError
 
         give_up = time.monotonic() + self.retry_for_s
@@ -152,6 +183,8 @@ class Api:
                 what = f"status {status}: {message_of(data)}"
                 if status not in _RETRIED_STATUS or time.monotonic() + after_s > give_up:
                     raise refused(verb, target, status, data, self.credentials)
+                if failed is not None:
+                    failed.add(status)
             self.on_event(f"kubernetes: {verb} {target}: {what}; trying again in {after_s:.1f} s")
             time.sleep(after_s)
         raise AssertionError("the pauses never end")
@@ -182,29 +215,36 @@ class Api:
                 body=body,
                 auth_settings=["BearerToken"],
             )
+            # http.client would say so with the whole header, and so with the token.
+            if not all(_HEADER.fullmatch(str(value)) for value in request[2].values()):
+                wrong = ValueError("the credentials hold what no HTTP header may have")
+                raise unreachable(verb, target, wrong, self.credentials)
             return self._client.call_api(*request, _request_timeout=(CONNECT_TIMEOUT_S, read_timeout_s))
 
         try:
+            before = self._client.configuration
             response = sent()
-            if response.status == 401 and self._has_new_token():
+            if response.status == 401 and self._has_new_token(before):
                 _whole(response)
                 response = sent()
         except ApiException as error:  # how the client reports a TLS failure, which no retry mends
             raise unreachable(verb, target, error, self.credentials) from error
-        except ValueError:  # from none: its words are the header's, and so the token's
-            wrong = ValueError("the credentials hold what no HTTP header may have")
-            raise unreachable(verb, target, wrong, self.credentials) from None
         return response
 
-    def _has_new_token(self) -> bool:
+    def _has_new_token(self, before: Any) -> bool:
         """Read the credentials again, as a token in a file is renewed there; tell whether there is another one."""
-        before = self._client.configuration.auth_settings()
-        fresh = self._load()
-        fresh.rest_client.close()
-        if fresh.configuration.auth_settings() == before:
-            return False
-        self._client.configuration = fresh.configuration
-        return True
+        with self._renewing:
+            if self._client.configuration is not before:  # another thread was faster
+                return True
+            try:
+                fresh = self._load()
+            except ConfigError:  # what the server said tells more
+                return False
+            fresh.rest_client.close()
+            if fresh.configuration.auth_settings() == before.auth_settings():
+                return False
+            self._client.configuration = fresh.configuration
+            return True
 
 
 def _client(kubeconfig: Path, context: str | None, pool_size: int) -> Any:

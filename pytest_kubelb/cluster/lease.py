@@ -206,7 +206,7 @@ class Lease:
                 labels = {NAME_LABEL: NAME, MANAGED_BY_LABEL: MANAGER}
                 asked_s = _clock_s()
                 body = {"metadata": {"name": NAME, "labels": labels}, "spec": spec}
-                self._item = self._api.create(LEASES, body, self._namespace)
+                self._item = self._api.create(LEASES, body, self._namespace, is_ours=self._is_held_by_us)
                 self._renewed_s = asked_s
             except ApiError as error:
                 # A namespace that is not there is 404 as well, when something is to be made in it.

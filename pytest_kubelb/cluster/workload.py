@@ -67,8 +67,10 @@ class Workload:
             self._api.delete(resource, item)
         if left:
             wait_until_gone(self._api, namespace, dead)
-        service = self._api.create(SERVICES, manifest.service(), namespace)
-        made = self._api.create(DEPLOYMENTS, manifest.deployment(), namespace)
+        service = self._api.create(SERVICES, manifest.service(), namespace, is_ours=self._is_of_this_session)
+        made = self._api.create(
+            DEPLOYMENTS, manifest.deployment(), namespace, is_ours=self._is_of_this_session
+        )
         with as_described(str(self)):
             self._uid = str(made["metadata"]["uid"])
         with as_described(f"Service {manifest.name} in namespace {namespace}"):
@@ -159,6 +161,10 @@ class Workload:
             raise TestbedError(
                 f"{self} was deleted by someone else and made anew, and is left alone; see who uses the namespace"
             )
+
+    def _is_of_this_session(self, found: Json) -> bool:
+        labels = found["metadata"].get("labels") or {}
+        return labels.get(MANAGED_BY_LABEL) == MANAGER and labels.get(SESSION_LABEL) == self._manifest.session
 
     def _still_ours(self, deployments: Mapping[str, Json], pods: int) -> Json:
         deployment = deployments.get(self._manifest.name)

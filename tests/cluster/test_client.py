@@ -6,6 +6,7 @@ import contextlib
 import json
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
@@ -194,6 +195,41 @@ def test_a_token_that_was_renewed_in_its_file_is_read_again(bench: Bench, tmp_pa
             api.list(PODS_IN_BENCH)
         (tmp_path / "token").write_text(f"{token_of(bench)}\n")
         assert api.list(PODS_IN_BENCH)["kind"] == "PodList"
+
+
+def test_a_thread_whose_token_another_one_has_renewed_tries_again_as_well(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, renewed = threading.Event(), threading.Event()
+    with (
+        Api(with_token_file(bench, tmp_path, "an-old-one"), on_event=print) as api,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        call_api = api._client.call_api
+
+        def held_back(*request: object, **options: object) -> object:
+            response = call_api(*request, **options)
+            if threading.current_thread() is not threading.main_thread():
+                refused.set()
+                assert renewed.wait(10)
+            return response
+
+        monkeypatch.setattr(api._client, "call_api", held_back)
+        other = pool.submit(api.list, PODS_IN_BENCH)
+        try:
+            assert refused.wait(10)
+            (tmp_path / "token").write_text(token_of(bench))
+            assert api.list(PODS_IN_BENCH)["kind"] == "PodList"
+        finally:
+            renewed.set()
+        assert other.result(10)["kind"] == "PodList"
+
+
+def test_a_token_file_that_is_gone_leaves_what_the_server_said(bench: Bench, tmp_path: Path) -> None:
+    with Api(with_token_file(bench, tmp_path, "an-old-one"), on_event=print) as api:
+        (tmp_path / "token").unlink()
+        with pytest.raises(ApiError, match=r"are not accepted \(401"):
+            api.list(PODS_IN_BENCH)
 
 
 def test_a_missing_right_is_named_as_a_role_spells_it(tmp_path: Path) -> None:
