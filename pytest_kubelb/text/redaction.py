@@ -139,6 +139,8 @@ def secrets_of_kubeconfig(text: str, folder: Path | None = None) -> frozenset[st
 
 def _said_by(file: Path) -> str:
     try:
+        if not file.is_file():  # a pipe would be waited for
+            return ""
         with file.open(encoding="ascii") as opened:
             return opened.read(_LONGEST_KEY).strip()
     except (OSError, ValueError):
