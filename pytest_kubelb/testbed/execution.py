@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_S = 2.0
 _FEED_INTERVAL_MS = 5.0  # a full send window gives no event: look again this often while input is left
 _PID_MARK = b"kubelb-pid="
+FIRST_CHANNELS, NEWEST_CHANNELS = 256, 1024
 LARGEST_OUTPUT = 64 << 20
 """Bytes that a command may print: what goes on printing is no answer to any command of ours."""
 
@@ -153,7 +154,8 @@ def _channel(link: Link, line: str, timeout_s: float) -> Iterator[paramiko.Chann
     limit_s = min(timeout_s, DEFAULT_CONNECT_TIMEOUT_S)
     began = time.monotonic()
     try:
-        channel = link.transport.open_session(timeout=limit_s)
+        transport = link.transport
+        channel = transport.open_session(timeout=limit_s)
     except paramiko.SSHException as error:
         if time.monotonic() - began < limit_s:
             raise
@@ -164,6 +166,18 @@ def _channel(link: Link, line: str, timeout_s: float) -> Iterator[paramiko.Chann
         yield channel
     finally:
         channel.close()
+        forget_channels(transport.channels_seen)
+
+
+def forget_channels(seen: dict[int, bool]) -> None:
+    """Let paramiko forget channels that it opened long ago, of which it keeps every number for a late message.
+
+    It closes a connection that brings a message for a number which it does not know: the newest stay, and the first,
+    which are those of shells that stay open.
+    """
+    if len(seen) > FIRST_CHANNELS + 2 * NEWEST_CHANNELS:
+        for number in list(seen)[FIRST_CHANNELS:-NEWEST_CHANNELS]:
+            seen.pop(number, None)  # another thread may have been faster
 
 
 def execute(channel: paramiko.Channel, line: str, timeout_s: float) -> None:

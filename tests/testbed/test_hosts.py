@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.testbed import execution
 from pytest_kubelb.testbed.hosts import Host, Hosts
 
 from .openssh import OpenSSH, prepare
@@ -90,6 +91,20 @@ def test_any_argument_arrives_as_it_was_given(host: Host, arguments: list[str]) 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=200))
 def test_any_input_arrives_as_it_was_given(host: Host, text: str) -> None:
     assert host.run(["cat"], input=text).stdout == text
+
+
+def test_numbers_of_channels_are_forgotten_but_the_first_and_the_newest(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execution, "FIRST_CHANNELS", 2)
+    monkeypatch.setattr(execution, "NEWEST_CHANNELS", 3)
+    host.close()
+    seen = host.link().transport.channels_seen
+    for _ in range(30):
+        host.run(["true"])
+    assert len(seen) <= 2 + 2 * 3
+    assert list(seen)[:2] == [0, 1]
+    assert list(seen)[-1] == 29
 
 
 def test_input_and_output_beyond_every_buffer_pass_without_a_deadlock(host: Host) -> None:
