@@ -30,17 +30,18 @@ def broken_pod(bed: Bed, script: str) -> Iterator[None]:
         bed.replace_pod(pod)
 
 
+# Quick, or too few of a second's answers would be its: wrk sends one small request after the other on a connection.
 _SERVER = """
-import http.server as h, sys, time
-class Broken(h.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    def log_message(self, *_): pass
-    def do_GET(self):
+import socket, sys, threading, time
+def serve(connection):
+    address = connection.getsockname()[0]
+    answer = "HTTP/1.1 %s Broken\\r\\nContent-Length: %d\\r\\n\\r\\n%s" % (sys.argv[1], len(address), address)
+    while connection.recv(65536):
         time.sleep(float(sys.argv[2]))
-        answer = self.connection.getsockname()[0].encode()
-        self.send_response(int(sys.argv[1])); self.send_header("Content-Length", len(answer)); self.end_headers()
-        self.wfile.write(answer)
-h.ThreadingHTTPServer(("", 81), Broken).serve_forever()
+        connection.sendall(answer.encode())
+listening = socket.create_server(("", 81), backlog=128)
+while True:
+    threading.Thread(target=serve, args=(listening.accept()[0],)).start()
 """
 
 
@@ -52,7 +53,7 @@ def other_server(bed: Bed, status: int, after_s: float) -> Iterator[None]:
     serve = f"{inside} setsid python3 /tmp/broken.py {status} {after_s} >/dev/null 2>&1 </dev/null &"
     listens = f"until {inside} grep -q ':0051 00000000:0000 0A' /proc/self/net/tcp; do sleep 0.05; done"
     redirect = f"{inside} iptables -t nat -A PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 81"
-    bed.in_pod(pod, f"echo '{_SERVER}' >/tmp/broken.py; {serve} {listens}; {redirect}; kill -9 \"$@\"")
+    bed.in_pod(pod, f"printf %s '{_SERVER}' >/tmp/broken.py; {serve} {listens}; {redirect}; kill -9 \"$@\"")
     try:
         yield
     finally:
