@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _STOP_TIMEOUT_S = 2.0
 _FEED_INTERVAL_MS = 5.0  # a full send window gives no event: look again this often while input is left
 _PID_MARK = b"kubelb-pid="
-FIRST_CHANNELS, NEWEST_CHANNELS = 256, 1024
+FIRST_CHANNELS, NEWEST_CHANNELS = 64, 256
 LARGEST_OUTPUT = 64 << 20
 """Bytes that a command may print: what goes on printing is no answer to any command of ours."""
 
