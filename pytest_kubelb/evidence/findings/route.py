@@ -29,13 +29,16 @@ def examine(run: RunEvidence) -> Iterator[Finding]:
     """Give `route_changed` of each benchmarker, and of each host whose route to a pod or to the target changed."""
     if run.limits.route_changed is None:
         return
-    yield from _lost(run, run.limits.route_changed)
+    told = set()
     for delta in run.of_role("benchmarker"):
         before, after = delta.routes
         redirects = delta.counters.get("Icmp.InRedirects", 0)
         if before == after and "redirected" not in before and not redirects:
             continue
-        yield from _changed(run, delta, redirects)
+        for finding in _changed(run, delta, redirects):
+            told.add(delta.host)
+            yield finding
+    yield from (each for each in _lost(run, run.limits.route_changed) if each.host not in told)
 
 
 def _lost(run: RunEvidence, limit: float) -> Iterator[Finding]:
