@@ -117,9 +117,13 @@ class Convergence:
         self._on_converged(point, seconds)
         return Target(point, backend.url, HOST_HEADER, self._endpoints)
 
-    def doubt(self) -> None:
-        """Take nothing for granted any more: the next point does every step, as after an error."""
-        self._at = None
+    def doubt(self) -> bool:
+        """Take nothing for granted any more: the next point does every step, as after an error.
+
+        Tells whether anything was taken for granted until now.
+        """
+        before, self._at = self._at, None
+        return before is not None
 
     def _scale(self, pods: int) -> None:
         before, self._endpoints = self._endpoints, ()

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from pytest_kubelb import sampling, stash
+from pytest_kubelb import recording, sampling, stash
 from pytest_kubelb.errors import KubelbError, TestbedError
 from pytest_kubelb.measuring import lost
 from pytest_kubelb.observing import Observed
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 _PROVISIONED: Final = frozenset({"errors", "pods_changed", "route_changed", "stalled"})
 """Signals that what the point was made of may be there no more, beside those of the path."""
+DOUBTED: Final = "doubted"
+"""The event that the next point is made from the ground up, and why."""
 
 
 class PointRuns:
@@ -103,8 +105,11 @@ class PointRuns:
     def _doubt_after(self, sample: Sample) -> None:
         """Have the next point made from the ground up where this run gives reason to."""
         held = self._testbed.held
-        if held is not None and self._testbed.broken is None and _may_have_come_apart(sample):
-            held.convergence.doubt()
+        if held is None or self._testbed.broken is not None or not _may_have_come_apart(sample):
+            return
+        if held.convergence.doubt():
+            details = {"point": dict(sample.point), "run": sample.run, "why": sample.reason}
+            recording.note(self._config.stash[stash.WRITER], DOUBTED, details)
 
     def _run(self, target: Target, index: int, warmup: bool) -> Sample | None:
         if self._testbed.broken:
@@ -133,13 +138,13 @@ class PointRuns:
                 self._config.stash[stash.WRITER].append(lost(target, cause, number=index))
             raise
         made = self._still_ours(made)
-        self._doubt_after(made.sample)
         if self._keeping:
             self._keeping.run(made, held.load.printed)
         try:
             self._config.stash[stash.WRITER].append(made.sample)
             if made.evidence is not None:
                 self._config.stash[stash.EVIDENCE].append(made.evidence)
+            self._doubt_after(made.sample)
         except KubelbError as error:  # the disk is full: measuring on would lose every run
             self._testbed.break_(error)
         if self._progress:

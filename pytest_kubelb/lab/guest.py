@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.lab.own_cpu import OwnCpu
 from pytest_kubelb.lab.topology import LAN, Node
 
 MODULES = (
@@ -61,6 +62,8 @@ class Guest:
 
     ways: Sequence[Way]
     console: Path
+    cpu: OwnCpu | None = None
+    """The one that it is kept on, until it ends with this process."""
     way: Way = field(init=False)
     process: subprocess.Popen[bytes] = field(init=False)
     _started: float = field(init=False)

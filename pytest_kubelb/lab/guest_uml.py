@@ -1,4 +1,4 @@
-"""The load balancer on User Mode Linux. Touches the state folder, one interface and one process.
+"""The load balancer on User Mode Linux. Touches the state folder, one interface, one process and a CPU for it.
 
 Source of the command line: Documentation/virt/uml/user_mode_linux_howto_v2.rst of the kernel. The root is the
 host's own file system through hostfs, so the guest runs the host's sshd, ipvsadm and iptables on its own kernel
@@ -9,6 +9,7 @@ import os
 import struct
 from pathlib import Path
 
+from pytest_kubelb.lab import own_cpu
 from pytest_kubelb.lab.flannel import Batches
 from pytest_kubelb.lab.guest import MODULES, Guest, Way, init_script, words_for_init
 from pytest_kubelb.lab.nodes import CABLE
@@ -31,8 +32,10 @@ def boot(node: Node, state: Path, overlay: Batches) -> Guest:
     (state / "flannel.bridge").write_text(overlay.bridge)
     (state / FILTER).write_bytes(b"".join(struct.pack("=HBBI", *each) for each in _INCOMING))
     # The guest's memory is a file in TMPDIR, unlinked at once.
-    way = Way(KERNEL, [*_command(node, state), f"init={init}"], {**os.environ, "TMPDIR": "/run"})
-    return Guest([way], state / "console.log")
+    command = [*_command(node, state), f"init={init}"]
+    cpu = own_cpu.take()
+    way = Way(KERNEL, cpu.command(command) if cpu else command, {**os.environ, "TMPDIR": "/run"})
+    return Guest([way], state / "console.log", cpu)
 
 
 def _command(node: Node, state: Path) -> list[str]:

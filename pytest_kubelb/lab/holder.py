@@ -17,9 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pytest_kubelb.errors import KubelbError
-from pytest_kubelb.lab import guest_uml, namespaces, nodes, qemu, rootless, sshd
+from pytest_kubelb.lab import doors, guest_uml, namespaces, nodes, qemu, rootless, sshd
 from pytest_kubelb.lab.cluster import LabCluster, SetOverlay
-from pytest_kubelb.lab.doors import open_doors
 from pytest_kubelb.lab.flannel import Batches, overlay_batches, removal_batch
 from pytest_kubelb.lab.guest import Guest
 from pytest_kubelb.lab.state import INSIDE
@@ -72,12 +71,12 @@ async def _hold(arguments: argparse.Namespace, folder: "_Folder") -> None:
         qemu.forget_root(arguments.state)
     await cluster.start_kube_proxy(shell, _log, shares_files=arguments.kernel != "qemu")
     accelerator = qemu.accelerator(guest) if guest is not None and arguments.kernel == "qemu" else None
-    open_doors(arguments.state, _answers(anchors))
-    print(json.dumps({"accelerator": accelerator}), flush=True)
-    if guest is None:
-        await asyncio.Event().wait()
-    else:
-        await _follow_reboots(guest, cluster, shell)
+    with doors.opened(arguments.state, _answers(anchors)):
+        print(json.dumps({"accelerator": accelerator}), flush=True)
+        if guest is None:
+            await asyncio.Event().wait()
+        else:
+            await _follow_reboots(guest, cluster, shell)
 
 
 async def _follow_reboots(guest: Guest, cluster: LabCluster, shell: Sequence[str]) -> None:
@@ -128,12 +127,12 @@ def _load_balancer_shell(state: Path, anchors: Mapping[str, int]) -> list[str]:
     return ["ssh", "-F", str(path), name]
 
 
-def _answers(anchors: Mapping[str, int]) -> dict[str, list[str]]:
-    """Give for each host the command that answers an SSH connection to it."""
+def _answers(anchors: Mapping[str, int]) -> dict[str, list[str] | doors.Address]:
+    """Give for each host the command that answers an SSH connection to it, or where something does."""
     commands = {
         name: [*sshd.inside_anchor(anchor), *sshd.inetd_command(name)] for name, anchor in anchors.items()
     }
-    return {LOAD_BALANCER.name: ["nc", str(LOAD_BALANCER.address), "22"], **commands}
+    return {LOAD_BALANCER.name: (str(LOAD_BALANCER.address), 22), **commands}
 
 
 def _cover_accounts() -> None:

@@ -79,8 +79,9 @@ who() {{
 keep() {{
   umask 022; rm -f "$f"-*; true >"$mine.seen"; printf '%s\\n' "$1" >"$mine"; held=yes
   ( exec 9<&- </dev/null >/dev/null
-    while sleep @silence@ && [ "$f" -ef "/proc/$$/fd/9" ]; do
-      [ "$mine" -nt "$mine.seen" ] || kill $$
+    trap 'kill $!; exit' TERM  # or its sleep would outlive it
+    while sleep @silence@ & wait $! && [ "$f" -ef "/proc/$$/fd/9" ]; do
+      [ "$mine" -nt "$mine.seen" ] || {{ kill $$; exit; }}
       true >"$mine.seen"
     done ) &
   dog=$!; echo "held $boot"

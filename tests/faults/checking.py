@@ -59,7 +59,7 @@ def _check(fault: Fault, bed: Bed, table: dict[str, Row], folder: Path) -> None:
     if fault.restore:
         mended = restore(bed.inventory)
         assert mended.returncode == 0, mended.stdout + mended.stderr
-    left = differences(before, bed.snapshot)
+    left = differences(before, bed.snapshot, fault.may_differ)
     samples = session.samples()
     lost = [each for each in samples if each["validity"] not in ("valid", "warmup")]
     went_on = bool(samples) and (samples[-1]["point"]["pods"], samples[-1]["validity"]) == (3, "valid")
@@ -72,6 +72,8 @@ def _check(fault: Fault, bed: Bed, table: dict[str, Row], folder: Path) -> None:
     assert ended == fault.ended, (session.output, [each["reason"] for each in samples])
     if ended == "stopped":
         assert session.process.returncode == 1, session.output
+    elif fault.event:
+        assert fault.event in [line["name"] for line in session.lines() if line["kind"] == "event"]
     if fault.loses and fault.waits and fault.in_hand:
         in_hand = samples[len(earlier)]
         assert in_hand in lost, "the run under the fault is valid"

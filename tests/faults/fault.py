@@ -27,6 +27,10 @@ class Fault:
     """Whether a run cannot be valid."""
     in_hand: bool = True
     """Whether that is the run during which it is provoked, and not the next one at the latest."""
+    event: str = "doubted"
+    """The event in the record by which a session that heals goes on; empty where there is nothing to heal."""
+    may_differ: str = ""
+    """A pattern of the lines that may be others afterwards; empty for none."""
     early: bool = False
     """Whether it is there before the session begins, which then may have no runs."""
     waits: bool = True

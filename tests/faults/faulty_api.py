@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-SLOW_S: Final = 0.5
+_WAITS_S: Final = {"slow": 0.5, "hanging": 300.0}
 _SAID: Final = {
     "401": "Unauthorized",
     "429": "too many requests, please try again later",
@@ -35,7 +35,7 @@ _SAID: Final = {
 
 
 class FaultyApi(ApiProxy):
-    """The proxy; `trouble` is one of 401, 429, 500, slow, dropped, cut, and empty for none."""
+    """The proxy; `trouble` is one of 401, 429, 500, slow, hanging, dropped, cut, cut once, and empty for none."""
 
     def __init__(self, upstream: Upstream, folder: Path) -> None:
         super().__init__(upstream)
@@ -62,12 +62,12 @@ class FaultyApi(ApiProxy):
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Pass on, or get into trouble."""
         trouble = self.trouble
-        if trouble and (trouble != "cut" or "watch" in request.query):
+        if trouble and (not trouble.startswith("cut") or "watch" in request.query):
             self.answers += 1
         if trouble == "dropped" and request.transport is not None:
             request.transport.abort()
-        if trouble == "slow":
-            await asyncio.sleep(SLOW_S)
+        if trouble in _WAITS_S:
+            await asyncio.sleep(_WAITS_S[trouble])
         if trouble in _SAID:
             status = {"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": int(trouble)}
             response = web.json_response({**status, "message": _SAID[trouble]}, status=int(trouble))
@@ -81,8 +81,10 @@ class FaultyApi(ApiProxy):
         """Cut a watch when its first event comes."""
         if not response.prepared:
             response.force_close()  # so that each request meets the certificate of its time
-        elif self.trouble == "cut" and "watch" in request.query and request.transport is not None:
+        elif self.trouble.startswith("cut") and "watch" in request.query and request.transport is not None:
             request.transport.abort()
+            if self.trouble == "cut once":
+                self.trouble = ""
 
 
 @contextmanager
