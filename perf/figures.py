@@ -229,7 +229,7 @@ def _converge_seconds(events: list[dict[str, object]]) -> float:
 
 def _timed(step: object) -> float:
     began = time.perf_counter()
-    assert callable(step)  # noqa: S101
+    assert callable(step)  # noqa: S101 - for the type checker
     step()
     return time.perf_counter() - began
 

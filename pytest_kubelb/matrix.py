@@ -269,7 +269,7 @@ def _draw(point: Point, seed: int) -> tuple[float, str]:
     tuning = "" if point.tuning == "none" else f"{point.tuning}/"  # seeds of before the axis keep their order
     name = f"{point.provisioning}/{point.overlay}/{tuning}{point.backend}/{point.pods}"
     # Seeded on purpose, so that the order can be had again.
-    return random.Random(f"{seed}/{name}").random(), name  # noqa: S311
+    return random.Random(f"{seed}/{name}").random(), name  # noqa: S311 - an order, no secret
 
 
 def clock(seconds: float) -> str:

@@ -87,7 +87,7 @@ def test_a_signal_at_any_moment_leaves_nothing(
 ) -> None:
     name = SIGNALS[number % len(SIGNALS)]
     # Told when it fails, so that a failure can be had again.
-    chosen = random.Random(f"{SEED} {number}")  # noqa: S311
+    chosen = random.Random(f"{SEED} {number}")  # noqa: S311 - told, so that it can be had again
     in_the_end = chosen.random() < 0.2
     after_s = round(chosen.uniform(0.0, 1.0) if in_the_end else chosen.uniform(0.2, SHORTEST_S), 2)
     about = f"seed {SEED}, {name} after {after_s} s{' of the end' if in_the_end else ''}"

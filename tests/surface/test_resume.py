@@ -51,7 +51,7 @@ def test_whatever_stopped_a_session_each_point_is_finished_once(
         assert max(count for (of, _), count in groups.items() if of == pods) == PER_POINT
         # The item under which the testbed breaks is judged by what it has, and that is not the last word on it.
         assert judged.count(pods) == 1 + (stop == "break" and pods == finished + 1)
-    cases = {case.get("name"): case for case in ET.parse(pytester.path / "out.xml").iter("testcase")}  # noqa: S314
+    cases = {case.get("name"): case for case in ET.parse(pytester.path / "out.xml").iter("testcase")}  # noqa: S314 - our own file
     kept = [
         name
         for name, case in cases.items()

@@ -30,7 +30,7 @@ def test_a_point_that_does_not_repeat_fails_with_one_sentence(run_faked: Run) ->
 
 def test_junit_has_a_failure_and_the_figures_as_properties(run_faked: Run, pytester: pytest.Pytester) -> None:
     run_faked("benches", PODS, "--junitxml=out.xml")
-    cases = {case.get("name"): case for case in ET.parse(pytester.path / "out.xml").iter("testcase")}  # noqa: S314
+    cases = {case.get("name"): case for case in ET.parse(pytester.path / "out.xml").iter("testcase")}  # noqa: S314 - our own file
     failure = cases["test_rps[proxy-pods01]"].find("failure")
     assert failure is not None
     assert (failure.get("message") or "").startswith("RepeatabilityError: proxy-pods01 is unrepeatable: ")

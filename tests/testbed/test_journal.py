@@ -65,7 +65,7 @@ def test_the_journal_is_the_first_line_and_the_rest_is_for_who_comes_after_it(ho
 
 def test_what_the_load_generator_left_is_listed_from_its_own_folder_where_it_is_ours(host: Namespace) -> None:  # noqa: F811
     host.sh("mount -t tmpfs -o mode=1777 tmpfs /tmp")
-    left = journal.opened("s-1", journal.LOAD, "k12", {"folder": "/tmp/kubelb.s-1.00000000"})  # noqa: S108
+    left = journal.opened("s-1", journal.LOAD, "k12", {"folder": "/tmp/kubelb.s-1.00000000"})  # noqa: S108 - a name, nothing is made
     for name in ("s-1.00000000", "s-2.00000000"):
         line = journal.encode(left)
         script = f"mkdir /tmp/kubelb.{name}; cat >/tmp/kubelb.{name}/{journal.file_name(left)}"

@@ -20,7 +20,7 @@ sessions = st.lists(provisionings, min_size=1, max_size=4)
 def drawn(
     shape: list[list[int]], seed: int, *, between: float = 2, inside: float = 1
 ) -> list[list[list[float]]]:
-    source = random.Random(seed)  # noqa: S311
+    source = random.Random(seed)  # noqa: S311 - reproducible noise, no secret
     made = []
     for each in shape:
         session = 100 + source.gauss(0, between)

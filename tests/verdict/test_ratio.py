@@ -17,7 +17,7 @@ MIRRORED = {"a_faster": "b_faster", "b_faster": "a_faster"}
 
 
 def drawn(number: int, ratio: float, cv: float = 0.01, seed: int = 1) -> list[tuple[float, float]]:
-    source = random.Random(seed)  # noqa: S311
+    source = random.Random(seed)  # noqa: S311 - reproducible noise, no secret
     return [
         (100 * ratio * math.exp(source.gauss(0, cv)), 100 * math.exp(source.gauss(0, cv)))
         for _ in range(number)

@@ -62,7 +62,7 @@ def test_the_order_of_the_later_runs_does_not_keep_the_leading_ones_from_being_n
 
 @pytest.mark.parametrize("runs", [4, 5, 10, 20])
 def test_steady_normal_runs_are_taken_for_warm_up_as_rarely_as_is_said(runs: int) -> None:
-    source = random.Random(runs)  # noqa: S311
+    source = random.Random(runs)  # noqa: S311 - reproducible noise, no secret
     trials = 3000
     alarms = sum(
         first_steady([math.exp(source.gauss(0, 0.03)) for _ in range(runs)]) > 0 for _ in range(trials)

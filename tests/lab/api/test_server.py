@@ -25,7 +25,7 @@ def fetch(kubeconfig: Path, path: str, **headers: str) -> tuple[int, str]:
     )
     request = urllib.request.Request(config["server"] + path, headers=headers)  # noqa: S310 -- https only, by the kubeconfig
     try:
-        with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, context=context, timeout=5) as answer:  # noqa: S310 - as above
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         with error:
