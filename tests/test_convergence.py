@@ -248,6 +248,17 @@ def test_after_an_error_in_any_step_every_step_is_done_again(
     ]
 
 
+def test_what_is_doubted_is_made_anew_and_doubted_once(
+    convergence: Convergence, converged: list[tuple[Point, Mapping[str, float]]]
+) -> None:
+    assert not convergence.doubt()  # nothing is taken for granted yet
+    convergence.converge(FIRST)
+    assert convergence.doubt()
+    assert not convergence.doubt()
+    convergence.converge(FIRST)
+    assert {"overlay_s", "tune_s", "scale_s", "program_s", "activate_s"} <= set(converged[1][1])
+
+
 def test_a_point_that_failed_is_not_told_as_converged(
     convergence: Convergence, testbed: FakeTestbed, converged: list[tuple[Point, Mapping[str, float]]]
 ) -> None:
