@@ -1,6 +1,7 @@
 """Settings for every test of the project."""
 
 import os
+import signal
 import time
 
 from hypothesis import settings
@@ -9,6 +10,10 @@ from tests import own_run
 
 # On GitHub, sessions that tests start would write into the summary of the step that runs them.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
+
+# A script gives its background jobs an ignored SIGINT, and they to all that they start: none of it could be interrupted.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Sessions that tests start are no workers, whatever runs the tests themselves; a worker's labs are its own.
 if os.environ.pop("PYTEST_XDIST_WORKER", None):

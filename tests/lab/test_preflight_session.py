@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.testbed.hosts import Hosts
 
 OPTIONS = ["-p", "no:cacheprovider", "--kubelb-backend=ipvs", "--kubelb-runs=1", "--kubelb-warmup=0",
-           "--kubelb-duration=1s", "--kubelb-tolerance=100%"]  # fmt: skip
+           "--kubelb-duration=1s", "--kubelb-connections=8", "--kubelb-tolerance=100%"]  # fmt: skip
 THE_BENCHMARKERS = "192.168.0.112"
 
 
