@@ -11,7 +11,7 @@ from tests import own_run
 # On GitHub, sessions that tests start would write into the summary of the step that runs them.
 os.environ.pop("GITHUB_STEP_SUMMARY", None)
 
-# A script gives its background jobs an ignored SIGINT, and they to all that they start: none of it could be interrupted.
+# A script gives its background jobs an ignored SIGINT, and they to all that they start: nothing could be interrupted.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
