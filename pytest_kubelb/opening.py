@@ -76,16 +76,16 @@ class Interrupts:
         self._tell = tell
         self._heard = 0
         self._later: str | None = None
-        self._is_deferred = False
+        self._deferring = ""
 
     @contextmanager
-    def deferred(self) -> Iterator[None]:
-        """Let the first signal wait for the end of this block, in which the testbed is put back."""
-        self._is_deferred = True
+    def deferred(self, doing: str = "the testbed is being put back") -> Iterator[None]:
+        """Let the first signal wait for the end of this block, and say what is being done in it."""
+        self._deferring = doing
         try:
             yield
         finally:
-            self._is_deferred = False
+            self._deferring = ""
         if self._later is not None:
             raise KeyboardInterrupt(self._later)
 
@@ -112,10 +112,10 @@ class Interrupts:
         if self._heard > 1:
             self._tell(f"kubelb: stopped by a second signal ({name}): {self.remedy}")
             os._exit(128 + number)  # threads that wait for a host would hold up any other end
-        if not self._is_deferred:
+        if not self._deferring:
             raise KeyboardInterrupt(name)
         self._later = name
-        self._tell(f"kubelb: {name}: the testbed is being put back; a second signal stops that at once")
+        self._tell(f"kubelb: {name}: {self._deferring}; a second signal stops that at once")
 
 
 @contextmanager
@@ -135,3 +135,12 @@ def interruptible(tell: Callable[[str], None] = to_stderr) -> Iterator[Interrupt
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Let the first signal wait until the record and the reports are written; then it is a KeyboardInterrupt."""
+    with interruptible() as interrupts:
+        interrupts.remedy = "make the reports anew with `kubelb report`"
+        with interrupts.deferred("the record and the reports are being written"):
+            yield

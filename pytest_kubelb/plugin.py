@@ -205,16 +205,21 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     if stash.RECORD not in config.stash:
         return
-    from pytest_kubelb import recording
-    from pytest_kubelb.report import session_end
+    from pytest_kubelb import opening
 
     try:
-        if stash.WRITER in config.stash:
-            recording.end(config.stash[stash.WRITER], int(session.exitstatus))
-        session_end.write(config)
+        with opening.writing():
+            from pytest_kubelb import recording
+            from pytest_kubelb.report import session_end
+
+            if stash.WRITER in config.stash:
+                recording.end(config.stash[stash.WRITER], int(session.exitstatus))
+            session_end.write(config)
     except KubelbError as error:
         config.stash[stash.UNWRITTEN] = f"kubelb: the record or a report of it is not complete: {error}"
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
+    except KeyboardInterrupt:  # pytest would take it for a fault of the plugin's
+        session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 def _settings(config: pytest.Config) -> Settings:

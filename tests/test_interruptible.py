@@ -56,6 +56,22 @@ def test_the_first_signal_waits_while_the_testbed_is_put_back_and_says_so() -> N
     assert said == ["kubelb: SIGTERM: the testbed is being put back; a second signal stops that at once"]
 
 
+def test_a_signal_waits_until_the_reports_are_written(capfd: pytest.CaptureFixture[str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    written: list[bool] = []
+
+    def write() -> None:
+        with opening.writing():
+            os.kill(os.getpid(), signal.SIGINT)
+            written.append(True)
+
+    with pytest.raises(KeyboardInterrupt, match="SIGINT"):
+        write()
+    assert written
+    assert "SIGINT: the record and the reports are being written" in capfd.readouterr().err
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_a_second_signal_ends_the_process_with_a_line_that_says_what_to_do() -> None:
     code = (
         "import os, signal\nfrom pytest_kubelb import opening\n"

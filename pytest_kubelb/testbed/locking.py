@@ -79,7 +79,7 @@ who() {{
 keep() {{
   umask 022; rm -f "$f"-*; true >"$mine.seen"; printf '%s\\n' "$1" >"$mine"; held=yes
   ( exec 9<&- </dev/null >/dev/null
-    trap 'kill $!; exit' TERM  # or its sleep would outlive it
+    trap 'kill -9 $!; exit' TERM  # or its sleep would outlive it, even one that is just being started
     while sleep @silence@ & wait $! && [ "$f" -ef "/proc/$$/fd/9" ]; do
       [ "$mine" -nt "$mine.seen" ] || {{ kill $$; exit; }}
       true >"$mine.seen"
@@ -91,6 +91,7 @@ unlock() {{
   held=; kill $dog; rm -f "$f" "$f"-*; command exec 9<&-; $s rmdir $d
 }}
 trap unlock EXIT
+trap exit PIPE  # nobody listens any more: the session was ended while it took the lock
 """
 
 WHO_LINES: Final = (
