@@ -153,6 +153,7 @@ FAULTS = (
         "uneven_packets: a connection to pod",
         "healed",
         loses=False,
+        event="",  # it is told, and the pods are those that were asked for: there is nothing to heal
         options=("--kubelb-duration=4s",),  # ipvs brings the counts of each pod up to date every two seconds
     ),
     Fault(
