@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from perf import (
+    duty_figures,
     evidence_figures,
     figures,
     gate_figures,
@@ -34,7 +35,8 @@ ALL: dict[str, Callable[[], Iterable[figures.Figure | Mapping[str, object]]]] = 
     "memory": testbed_figures.memory,
     "rollout": rollout_figures.rollout,
     "by-hand": figures.through_the_plugin_and_by_hand,
-    "duty": figures.duty_cycle,
+    "duty": duty_figures.duty_cycle,
+    "duty-fall": duty_figures.fall,
     "evidence": evidence_figures.figures,
     "repeat": repeat_figures.figures,
     "report": report_figures.figures,

@@ -5,11 +5,9 @@ A figure that compares two things measures them in turn on this machine, and is 
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,49 +52,6 @@ class Figure:
             return None
         above = self.at_least is None or self.value >= self.at_least
         return above and (self.at_most is None or self.value <= self.at_most)
-
-
-def duty_cycle() -> Iterator[Figure]:
-    """Give the share of a sweep's wall time that is spent inside wrk, with and without the lab's start."""
-    options = [
-        "--kubelb-pods=1,2,4,8,16,40",
-        "--kubelb-runs=5",
-        "--kubelb-duration=2s",
-        "--kubelb-tolerance=100%",
-    ]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "test_rps.py").write_text(BENCH)
-        (folder / "pytest.ini").write_text("[pytest]\n")
-        report = folder / "report.json"
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-p",
-            "no:cacheprovider",
-            *options,
-            f"--kubelb-json={report}",
-        ]
-        began = time.monotonic()
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        wall_s = time.monotonic() - began
-        if done.returncode != 0:
-            raise RuntimeError(done.stdout[-3000:])
-        found = json.loads(report.read_text())
-    runs = [run for point in found["points"] for run in point["runs"]]
-    wrk_s = sum(run["wall_s"] for run in runs)
-    boot_s = found["session"]["facts"]["lab_boot_s"]
-    details = {
-        "wall_s": round(wall_s, 2),
-        "wrk_s": round(wrk_s, 2),
-        "of_which_warmup_s": round(sum(run["wall_s"] for run in runs if run["validity"] == "warmup"), 2),
-        "lab_start_s": boot_s,
-        "points": len(found["points"]),
-        "converge_s": _converge_seconds(found["events"]),
-    }
-    yield Figure("duty_cycle", wrk_s / wall_s, "ratio", at_least=0.88, details=details)
-    yield Figure("duty_cycle_without_lab_start", wrk_s / (wall_s - boot_s), "ratio", at_least=0.95)
 
 
 def through_the_plugin_and_by_hand(pairs: int = 24) -> Iterator[Figure]:
@@ -216,15 +171,6 @@ def _first_answer(kernel: str) -> float:
 
 def _rps_by_hand(command: list[str]) -> float:
     return parse_json_output(subprocess.run(command, capture_output=True, text=True, check=True).stdout).rps
-
-
-def _converge_seconds(events: list[dict[str, object]]) -> float:
-    total = 0.0
-    for event in events:
-        details = event["details"]
-        if event["name"] == "converged" and isinstance(details, dict):
-            total += sum(value for key, value in details.items() if key.endswith("_s"))
-    return round(total, 2)
 
 
 def _timed(step: object) -> float:

@@ -1,9 +1,9 @@
 """The question that every host is asked around a run, in POSIX sh. Text only; touches nothing.
 
-`DEFINITIONS` is read once by a shell that stays; `ask_line` is the question itself. It costs one process that reads
-all files, on the load balancer up to two more for the tables that no file shows, and one on a worker that has
-kube-proxy's rules. What it prints is read by `evidence.reading`: lines `%% name words` begin a part, and in the part
-`files` each line has its file before it.
+`COMMAND` starts a shell and an awk that stay, `DEFINITIONS` is read once by that shell, and `ask_line` is the question
+itself. It costs no process, but for one or two on the load balancer, for the tables that no file shows, and one on a
+worker that has kube-proxy's rules. What it prints is read by `evidence.reading`: lines `%% name words` begin a part,
+and in the part `files` each line has its file before it.
 """
 
 from __future__ import annotations
@@ -55,8 +55,29 @@ _PATTERNS: Final = (
     "/sys/devices/system/cpu/cpu[0-9]*/thermal_throttle/*_throttle_count",
 )
 
-# busybox is one static file: where a process costs 20 ms because it is linked when it starts (User Mode Linux), it is
-# half of that. It has no `-a`; no file here holds a NUL, and in the C locale every other byte is text.
+# awk reads the files, for as long as the shell is open: a process for each question would cost more than all that it
+# reads. What the shell says to its standard output goes through awk: a line that begins with ASCII's group separator
+# names a file, and before any other line it prints what it has read. To descriptor 3 the shell says the rest, which is
+# there at once. mawk reads a pipe line by line only when it is told to; then each of its prints is a write.
+_READER: Final = r"""
+/^\035/ {
+  file = substr($0, 2)
+  while ((getline line < file) > 0) {
+    text = text file ":" line "\n"
+    if (length(text) > 8000) { printf "%s", text; text = "" }
+  }
+  close(file)
+  next
+}
+{ printf "%s%s\n", text, $0; text = ""; fflush() }
+"""
+_START: Final = f"""
+exec 3>&1 2>/dev/null
+LC_ALL=C; export LC_ALL
+i=; case $(awk -W version </dev/null) in mawk*) i='-W interactive' ;; esac
+sh | awk $i {shlex.quote(_READER)}
+"""
+COMMAND: Final = f"exec sh -c {shlex.quote(_START)}"
 # kube-proxy writes its chains with either kind of iptables. Which one is found out once, by the chain that all have;
 # a table that is not loaded is not asked for, because that would load it. A rule set of thousands of services is
 # filtered on the host; for a small one the filter would cost more than it saves.
@@ -67,7 +88,6 @@ _PATTERNS: Final = (
 DEFINITIONS: Final = rf"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C; export PATH LC_ALL
 s=; [ -w /proc/sys/net/ipv4/ip_forward ] || s='sudo -n --'
-g=grep; command -v busybox >/dev/null && busybox grep -sH '' /proc/uptime >/dev/null && g='busybox grep'
 l=$(ulimit -n) b=absent; command -v irqbalance >/dev/null && b=stopped
 t= n= f= o= k= m= w=
 kubelb_patterns() {{
@@ -137,7 +157,7 @@ kubelb_counted() {{
     echo '%% nftables'
   fi
 }}
-kubelb_question() {{
+kubelb_before_files() {{
   read -r u c </proc/uptime
   printf '%%%% now %s\n' "$u"
   if [ -n "$1" ]; then
@@ -150,14 +170,17 @@ kubelb_question() {{
   printf '%%%% shell %s %s\n' "$i" "$l"
   [ -z "$2" ] || "kubelb_$2"
   [ -z "$3" ] || {{ echo '%% route'; ip route get "$3" 2>&1 </dev/null; }}
-  shift 3
   echo '%% files'
-  $g -sH '' {" ".join(_FILES)} $m "$@" </dev/null || :
+}}
+kubelb_question() {{
+  kubelb_before_files "$@" >&3
+  shift 3
+  printf '\035%s\n' {" ".join(_FILES)} $m "$@"
 }}
 """
 
 
-KUBE_PROXY_LINE: Final = "kubelb_kube_proxy"
+KUBE_PROXY_LINE: Final = "kubelb_kube_proxy >&3"
 """Asks for the counters of kube-proxy's rules alone."""
 
 

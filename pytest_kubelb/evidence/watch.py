@@ -50,7 +50,12 @@ class Watch:
         self._benchmarkers = frozenset(roles.get("benchmarker", ()))
         self._workers = frozenset(roles.get("workers", ()))
         self._sysctls = sysctls or {}
-        self._shells = {name: RemoteShell(host, question.DEFINITIONS) for name, host in hosts.items()}
+        self._names = tuple(hosts)
+        # The load balancer is asked first: it has the most to say.
+        self._shells = {
+            name: RemoteShell(hosts[name], question.DEFINITIONS, question.COMMAND)
+            for name in sorted(hosts, key=lambda name: name not in self._balancers)
+        }
         self._clocks: dict[str, _Clock] = {}
         self._last: dict[str, Reading] = {}
         self._pool = ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-watch")
@@ -79,7 +84,7 @@ class Watch:
                 raise error
         if failed:
             raise TestbedError("; ".join(map(str, failed)))
-        return {name: future.result() for name, future in futures.items()}
+        return {name: futures[name].result() for name in self._names}
 
     def close(self) -> None:
         """End the shells and the threads."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 MOST_SKEW_S: Final = 1.0
 AS_ROOT: Final = frozenset({"ipvsadm", "iptables", "iptables-save", "sysctl"})
 PACKAGES: Final = {
-    "ip": "iproute2", "sysctl": "procps", "timeout": "coreutils", "mktemp": "coreutils", "flock": "util-linux",
+    "awk": "mawk", "flock": "util-linux", "ip": "iproute2", "mktemp": "coreutils", "sysctl": "procps",
+    "timeout": "coreutils",
 }  # fmt: skip
 """Debian's names of the packages that are not called as the tool is."""
 

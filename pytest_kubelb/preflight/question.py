@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 NOT_RUN: Final = "not run here"
 """Said of a command that this host has no use for."""
-LOAD_BALANCER_TOOLS: Final = ("flock", "ip", "sysctl", "ipvsadm", "iptables")
-BENCHMARKER_TOOLS: Final = ("flock", "wrk", "curl", "ip", "timeout", "mktemp")
+LOAD_BALANCER_TOOLS: Final = ("awk", "flock", "ip", "sysctl", "ipvsadm", "iptables")
+BENCHMARKER_TOOLS: Final = ("awk", "flock", "wrk", "curl", "ip", "timeout", "mktemp")
 
 _COMMON: Final = (
     "date +%s.%N; read -r u c </proc/uptime; echo $u",
@@ -66,7 +66,7 @@ def question(wanted: Wanted, host: str) -> str:
     if host == roles.benchmarker:
         lines += _benchmarker(wanted)
     if host in wanted.used and host not in (roles.load_balancer, roles.benchmarker):
-        lines.append("tools flock")
+        lines.append("tools awk flock")
     asked = commands(wanted, host)
     if asked:
         lines.append('if [ -n "$s" ]; then')
@@ -81,7 +81,7 @@ def question(wanted: Wanted, host: str) -> str:
 
 def _load_balancer(wanted: Wanted) -> list[str]:
     ours = wanted.ipvs is not None and not wanted.ipvs.external
-    tools = LOAD_BALANCER_TOOLS if ours else ("flock", "ip")
+    tools = LOAD_BALANCER_TOOLS if ours else ("awk", "flock", "ip")
     lines = [f"tools {shlex.join(tools)}", "PATH=$x"]
     lines.append("echo '%% network'; ip -4 -o -batch - <<'E'\naddress show\nroute show\nE")
     lines.append("echo '%% sysctls'")

@@ -45,12 +45,16 @@ class Answer:
 class RemoteShell:
     """`sh` on one host. For one thread at a time; it opens with the first question, and again after an error."""
 
-    def __init__(self, host: Host, definitions: str) -> None:
-        """`definitions` is what the shell reads first: functions and variables that the questions use."""
+    def __init__(self, host: Host, definitions: str, command: str = "exec sh 2>/dev/null") -> None:
+        """`definitions` is what the shell reads first: functions and variables that the questions use.
+
+        `command` starts the shell, and whatever else its questions need.
+        """
         self._host = host
+        self._command = command
         self._definitions = definitions
         self._channel: paramiko.Channel | None = None
-        self._pid = ""
+        self._group = ""
         self._count = 0
 
     def ask(self, question: str, timeout_s: float) -> Answer:
@@ -94,9 +98,10 @@ class RemoteShell:
 
     def _open(self) -> None:
         channel = self._host.link().transport.open_session(timeout=_OPEN_TIMEOUT_S)
-        self._channel, self._pid = channel, ""
-        execute(channel, "exec sh 2>/dev/null", _OPEN_TIMEOUT_S)
-        self._pid = self._exchange(f"echo $$; {{ {self._definitions}\n}}", _OPEN_TIMEOUT_S).text.strip()
+        self._channel, self._group = channel, ""
+        execute(channel, self._command, _OPEN_TIMEOUT_S)
+        group = "read -r stat </proc/$$/stat; set -- ${stat##*) }; echo $3"
+        self._group = self._exchange(f"{group}; {{ {self._definitions}\n}}", _OPEN_TIMEOUT_S).text.strip()
 
     def _exchange(self, question: str, timeout_s: float) -> Answer:
         channel = self._channel
@@ -128,8 +133,8 @@ class RemoteShell:
     def _stop(self) -> None:
         """End what the shell waits for: closing the channel alone would leave it running."""
         self.close()
-        if re.fullmatch("[1-9][0-9]{1,9}", self._pid):
+        if re.fullmatch("[1-9][0-9]{1,9}", self._group):
             with contextlib.suppress(TestbedError):
                 self._host.run(
-                    ["kill", "-TERM", "--", f"-{self._pid}"], check=False, timeout_s=_STOP_TIMEOUT_S
+                    ["kill", "-TERM", "--", f"-{self._group}"], check=False, timeout_s=_STOP_TIMEOUT_S
                 )

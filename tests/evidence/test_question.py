@@ -21,15 +21,23 @@ if TYPE_CHECKING:
     from pytest_kubelb.evidence.reading import Reading
 
 SHELLS = [shell for shell in ("dash", "bash", "busybox") if shutil.which(shell)]
+AWKS = [awk for awk in ("mawk", "gawk", "busybox", "original-awk") if shutil.which(awk)]
 NFT_RULES = "*nat\n:KUBE-SERVICES - [0:0]\nCOMMIT\n"
 
 
-def said(*lines: str, shell: str = "sh", path: Path | None = None) -> str:
-    """Give what the lines print in one shell; `path` stands before the PATH."""
-    argv = [shell, "sh"] if shell == "busybox" else [shell]
+def said(*lines: str, path: Path | None = None, definitions: str = question.DEFINITIONS) -> str:
+    """Give what the lines print; `path` stands before the PATH."""
     environment = {**os.environ, "PATH": f"{path}:{os.environ['PATH']}" if path else os.environ["PATH"]}
-    script = "\n".join([question.DEFINITIONS, *lines])
-    done = subprocess.run(argv, input=script, capture_output=True, text=True, check=True, env=environment)
+    # As `RemoteShell` does, the end of a question is a line of its own.
+    script = "".join(f"{line}\necho\n" for line in (definitions, *lines))
+    done = subprocess.run(
+        ["sh", "-c", question.COMMAND],
+        input=script,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
     return done.stdout
 
 
@@ -44,9 +52,12 @@ def program(folder: Path, name: str, script: str) -> None:
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
 
 
+@pytest.mark.parametrize("awk", AWKS)
 @pytest.mark.parametrize("shell", SHELLS)
-def test_every_shell_asks_the_same(shell: str) -> None:
-    found = read(said(question.ask_line(clock=True, target="127.0.0.1"), shell=shell))
+def test_every_shell_and_awk_asks_the_same(shell: str, awk: str, tmp_path: Path) -> None:
+    for name, program in (("sh", shell), ("awk", awk)):
+        (tmp_path / name).symlink_to(cast("str", shutil.which(program)))
+    found = read(said(question.ask_line(clock=True, target="127.0.0.1"), path=tmp_path))
     assert found.boot_id == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     assert found.cpu_ticks
     assert found.softirqs[0] == found.interrupts[0]
@@ -58,12 +69,9 @@ def test_every_shell_asks_the_same(shell: str) -> None:
 
 
 def test_a_busy_second_is_seen() -> None:
-    text = said(
-        question.ask_line(),
-        "printf '\\036'; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done",
-        question.ask_line(),
-    )
-    before, after = map(read, text.split("\x1e"))
+    before = read(said(question.ask_line()))
+    sum(range(20_000_000))
+    after = read(said(question.ask_line()))
     found = delta(before, after)
     assert found.seconds > 0
     assert sum(found.cpu_percent["usr"]) > 0
@@ -140,12 +148,24 @@ def test_kube_proxy_in_nftables_mode_is_recognised(tmp_path: Path) -> None:
     assert "%% nftables" in said(question.ask_line(load_balancer=True), path=tmp_path)
 
 
-def test_a_host_without_tools_still_answers(tmp_path: Path) -> None:
-    for tool in ("sh", "grep"):
+def test_a_host_without_tools_still_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for tool in ("sh", "awk"):
         (tmp_path / tool).symlink_to(cast("str", shutil.which(tool)))
-    script = question.DEFINITIONS.replace("PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin", f"PATH={tmp_path}")
+    definitions = question.DEFINITIONS.replace(
+        "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin", f"PATH={tmp_path}"
+    )
+    monkeypatch.setenv("PATH", str(tmp_path))
     asked = question.ask_line(clock=True, load_balancer=True, target="127.0.0.1")
-    done = subprocess.run(["/bin/sh"], input=f"{script}\n{asked}", capture_output=True, text=True, check=True)
-    found = read(done.stdout, load_balancer=True)
+    found = read(said(asked, definitions=definitions), load_balancer=True)
     assert found.cpu_ticks
     assert any(reason.startswith("proxy:") for reason in found.missing)
+
+
+@pytest.mark.parametrize("awk", AWKS)
+def test_a_long_file_is_there_to_its_last_line(awk: str, tmp_path: Path) -> None:
+    (tmp_path / "awk").symlink_to(cast("str", shutil.which(awk)))
+    file = tmp_path / "long"
+    rows = [f"{number} " + "x" * (number % 300) for number in range(5000)]
+    file.write_text("\n".join(rows) + "\n")
+    text = said(f"printf '\\035%s\\n' {file} {file}.gone", path=tmp_path)
+    assert [line for line in text.splitlines() if line] == [f"{file}:{row}" for row in rows]

@@ -12,6 +12,7 @@ import paramiko
 import pytest
 
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.evidence import question
 from pytest_kubelb.testbed.hosts import Host, Hosts
 from pytest_kubelb.testbed.shell import RemoteShell
 
@@ -29,9 +30,9 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         yield hosts["h1"]
 
 
-@pytest.fixture
-def shell(host: Host) -> Iterator[RemoteShell]:
-    opened = RemoteShell(host, 'greet() { echo "hello $1"; }\ncount=0')
+@pytest.fixture(params=[(), (question.COMMAND,)], ids=["alone", "with the awk that reads files"])
+def shell(host: Host, request: pytest.FixtureRequest) -> Iterator[RemoteShell]:
+    opened = RemoteShell(host, 'greet() { echo "hello $1"; }\ncount=0', *request.param)
     yield opened
     opened.close()
 
