@@ -83,8 +83,8 @@ def test_a_queue_whose_settings_somebody_changes_contaminates_the_run(bench: Ben
 
 @pytest.fixture
 def slow_forwarding(bench: Bench) -> Iterator[None]:
-    """A packet passes a hundred rules on the load balancer: little load fills a CPU, however busy this machine is."""
-    rules = "".join(f"-A KUBELB-TEST -p udp -m udp --dport {port}\n" for port in range(1, 101))
+    """Packets pass 1,500 rules on the load balancer: little load fills a CPU, however busy this machine is."""
+    rules = "".join(f"-A KUBELB-TEST -p udp -m udp --dport {port}\n" for port in range(1, 1501))
     hooks = ("INPUT", "FORWARD")
     jumps = "".join(f"-A {hook} -j KUBELB-TEST\n" for hook in hooks)
     table = f"*filter\n:KUBELB-TEST - [0:0]\n{rules}{jumps}COMMIT\n"
