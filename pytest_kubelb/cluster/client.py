@@ -30,6 +30,7 @@ _METHODS = {
 _RETRIED_STATUS = frozenset({429, 500, 502, 503, 504})
 _HEADER = re.compile(r"[\t\x20-\x7e]*")
 CONNECT_TIMEOUT_S = 5.0
+_AFTER_THAT_S = 2.0
 LARGEST_ANSWER = 128 << 20
 """Bytes: a list of ten thousand pods is below."""
 
@@ -39,7 +40,8 @@ class Api:
 
     Answers 429 and 5xx and lost connections are tried again with growing pauses for up to `retry_for_s`; each
     time `on_event` gets one line. A `create` whose connection was lost is not tried again. After an answer 401 the
-    credentials are read once more.
+    credentials are read once more. A server that was in trouble for all that time costs it once: until it answers again
+    every request is tried once, and waits `_AFTER_THAT_S` at most.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Api:
         self.credentials = f"{kubeconfig}" + (f", context {context}" if context else "")
         self._timeout_s = timeout_s
         self.retry_for_s = retry_for_s
+        self._given_up = False
         self._load = partial(_client, kubeconfig, context, pool_size)
         self._client = self._load()
         self._renewing = threading.Lock()
@@ -165,23 +168,31 @@ class Api:
         """Ask until there is an answer; `failed` gets the status of every try before it."""
         from urllib3.exceptions import HTTPError, NewConnectionError
 
-        give_up = time.monotonic() + self.retry_for_s
+        in_vain = self._given_up
+        give_up = time.monotonic() + (0.0 if in_vain else self.retry_for_s)
+        timeout_s = min(self._timeout_s, _AFTER_THAT_S) if in_vain else self._timeout_s
         for pause_s in _pauses():
             after_s = pause_s
             try:
-                response = self._send(verb, target, query or {}, body, self._timeout_s)
+                response = self._send(verb, target, query or {}, body, timeout_s)
                 status, data = response.status, _whole(response)
             except HTTPError as error:
                 what = " ".join(str(error).split())[:200]
                 sent = verb == "create" and not isinstance(error, NewConnectionError)
-                if sent or time.monotonic() + after_s > give_up:
+                late = time.monotonic() + after_s > give_up
+                self._given_up |= late
+                if sent or late:
                     raise unreachable(verb, target, error, self.credentials) from error
             else:
+                retried = status in _RETRIED_STATUS
+                self._given_up &= retried
                 if 200 <= status < 300 or status in allowed:
                     return self._parsed(verb, target, data)
                 after_s = max(after_s, _retry_after_s(response.headers))
                 what = f"status {status}: {message_of(data)}"
-                if status not in _RETRIED_STATUS or time.monotonic() + after_s > give_up:
+                late = time.monotonic() + after_s > give_up
+                self._given_up |= retried and late
+                if late or not retried:
                     raise refused(verb, target, status, data, self.credentials)
                 if failed is not None:
                     failed.add(status)

@@ -108,6 +108,20 @@ def test_a_pause_beyond_the_limit_is_not_waited_for(tmp_path: Path) -> None:
     assert events == []
 
 
+def test_a_server_that_was_in_trouble_for_the_whole_time_is_tried_once_until_it_answers(
+    tmp_path: Path,
+) -> None:
+    long = (503, {"Retry-After": "600"}, b"upstream connect error")
+    with stumbling(tmp_path, long, BROKEN, CUT, OK, BROKEN, OK) as (api, asked, _):
+        for answers in (1, 2, 3):
+            with pytest.raises(ApiError):
+                api.list(PODS_IN_BENCH)
+            assert len(asked) == answers
+        for answers in (4, 6):
+            api.list(PODS_IN_BENCH)
+            assert len(asked) == answers
+
+
 def test_a_create_whose_answer_was_lost_is_not_repeated(tmp_path: Path) -> None:
     with stumbling(tmp_path, CUT) as (api, asked, _), pytest.raises(ApiError, match="no answer") as caught:
         api.create(CONFIG_MAPS, {"metadata": {"name": "x"}}, "bench")
