@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 STILL_FRESH_S: Final = 1.0
 """A reading that is younger, of the same target, also serves as the one before the next run."""
 
-REST_S: Final = 0.5
+REST_S: Final = 0.25
 """How long the hosts are looked at without load, once for each tuning of a session."""
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_kubelb.tuning.places import sysctl_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 _FILES: Final = (
     "/proc/sys/kernel/random/boot_id",
@@ -64,7 +64,7 @@ _READER: Final = r"""
   file = substr($0, 2)
   while ((getline line < file) > 0) {
     text = text file ":" line "\n"
-    if (length(text) > 8000) { printf "%s", text; text = "" }
+    if (length(text) > 16000) { printf "%s", text; text = "" }
   }
   close(file)
   next
@@ -83,13 +83,11 @@ COMMAND: Final = f"exec sh -c {shlex.quote(_START)}"
 # filtered on the host; for a small one the filter would cost more than it saves.
 # A worker's rules are for connections that should have gone through the load balancer: whether it has any is found out
 # once, since looking for them costs more than all the rest.
-# ipvs's tables are not asked for again while the total of all services, in a file, stands still: twice, since newer
-# kernels do not bring the total and the services up to date at the same moment (but all within two seconds).
 DEFINITIONS: Final = rf"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C; export PATH LC_ALL
 s=; [ -w /proc/sys/net/ipv4/ip_forward ] || s='sudo -n --'
 l=$(ulimit -n) b=absent; command -v irqbalance >/dev/null && b=stopped
-t= n= f= o= k= m= w=
+t= n= f= m= w=
 kubelb_patterns() {{
   m=
   for c in {shlex.join(_PATTERNS)}; do
@@ -121,26 +119,11 @@ kubelb_rules() {{
   fi
 }}
 kubelb_ipvs() {{
-  {{ read -r c; read -r c; read -r c; }} </proc/net/ip_vs_stats
-  if [ "$c" = "$o" ] && [ -n "$k" ]; then echo '%% ipvs_same'; return; fi
-  k=; [ "$c" != "$o" ] || k=1
-  o=$c
-  echo '%% ipvs'; $s ipvsadm -Ln --stats --exact 2>&1 </dev/null || k=
-}}
-kubelb_virtual_servers() {{
-  [ ! -e /proc/net/ip_vs ] || kubelb_ipvs
+  [ ! -e /proc/net/ip_vs ] || {{ echo '%% ipvs'; $s ipvsadm -Ln --stats --exact 2>&1 </dev/null; }}
 }}
 kubelb_kube_proxy() {{
   [ -n "$t" ] || kubelb_rules
   kubelb_counted
-}}
-kubelb_load_balancer() {{
-  kubelb_virtual_servers
-  kubelb_kube_proxy
-}}
-kubelb_but_kube_proxy() {{
-  kubelb_virtual_servers
-  echo '%% kube_proxy_unasked'
 }}
 kubelb_worker() {{
   [ -n "$w" ] || {{ kubelb_rules; w=1; }}
@@ -168,7 +151,7 @@ kubelb_before_files() {{
   fi
   kubelb_irqbalance
   printf '%%%% shell %s %s\n' "$i" "$l"
-  [ -z "$2" ] || "kubelb_$2"
+  for c in $2; do "kubelb_$c"; done
   [ -z "$3" ] || {{ echo '%% route'; ip route get "$3" 2>&1 </dev/null; }}
   echo '%% files'
 }}
@@ -180,27 +163,29 @@ kubelb_question() {{
 """
 
 
-KUBE_PROXY_LINE: Final = "kubelb_kube_proxy >&3"
-"""Asks for the counters of kube-proxy's rules alone."""
+TABLES: Final = ("ipvs", "kube_proxy")
+"""What a load balancer counts in no file: the tables of ipvs, and those of kube-proxy."""
+
+
+def tables_line(tables: Iterable[str]) -> str:
+    """Give the line that asks for some of `TABLES` alone."""
+    return f"{{ {'; '.join(f'kubelb_{name}' for name in tables)}; }} >&3"
 
 
 def ask_line(
     *,
     clock: bool = False,
-    load_balancer: bool = False,
-    kube_proxy: bool = True,
+    tables: Sequence[str] = (),
     worker: bool = False,
     target: str = "",
     sysctls: Sequence[str] = (),
 ) -> str:
     """Give the line that asks.
 
-    `clock` wants the wall clock as well (one process), `load_balancer` the tables of ipvs and, unless `kube_proxy` is
-    false, of kube-proxy, `worker` kube-proxy's where there are any, `target` (an address) the route to it, `sysctls`
-    (`net.core.netdev_budget`) their values.
+    `clock` wants the wall clock as well (one process), `tables` some of `TABLES` (one process each), `worker`
+    kube-proxy's where there are any, `target` (an address) the route to it, `sysctls` (`net.core.netdev_budget`) their
+    values.
     """
-    tables = "worker" if worker else ""
-    if load_balancer:
-        tables = "load_balancer" if kube_proxy else "but_kube_proxy"
-    words = ["1" if clock else "", tables, target, *map(sysctl_file, sysctls)]
+    asked = ("worker",) if worker else tables
+    words = ["1" if clock else "", " ".join(asked), target, *map(sysctl_file, sysctls)]
     return f"kubelb_question {shlex.join(words)}"

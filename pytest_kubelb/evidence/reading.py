@@ -15,7 +15,7 @@ from pytest_kubelb.load.excerpt import excerpt
 from pytest_kubelb.tuning import places
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pytest_kubelb.testbed.shell import Answer
 
@@ -31,8 +31,8 @@ _NEVER_STILL: Final = ("/proc/sys/net/netfilter/nf_conntrack_count", "/proc/sys/
 """Files among the sysctls that hold no setting and say something else each time."""
 _POD_ENDS: Final = ("veth", "cali", "lxc", "eni", "azv", "gke")
 """How network plugins call the node's end of a pod's link: it comes and goes with the pod."""
-_NO_KUBE_PROXY: Final = "proxy:"
-"""How the reason begins why kube-proxy's counters are missing."""
+_MISSING: Final = {"ipvs": "ipvs:", "kube_proxy": "proxy:"}
+"""How the reason begins why a table's counters are missing."""
 _WANTED: Final = {
     "/proc/stat": "CPU times: /proc/stat is not there",
     "/proc/softirqs": "softirqs: /proc/softirqs is not there",
@@ -104,23 +104,38 @@ def parse(
     *,
     load_balancer: bool = False,
     sysctls: Sequence[str] = (),
+    unasked: Collection[str] = (),
     before: Reading | None = None,
 ) -> Reading:
     """Read what `question.ask_line` made the host print. Raises nothing, whatever the text is.
 
-    `load_balancer` and `sysctls` as they were asked for; `before` is the reading before, whose tables of ipvs are still
-    right when the host says so, and whose tables of kube-proxy when they were not asked for.
+    `load_balancer` and `sysctls` as they were asked for; what is `unasked` of a load balancer's `question.TABLES` is as
+    it was in `before`.
     """
     parser = _Parser(_parts(answer.text), load_balancer=load_balancer)
     parser.sysctls(sysctls)
-    return parser.reading(host, answer, before)
+    found = parser.reading(host, answer)
+    return found if before is None else _with_tables(found, unasked, before)
 
 
-def with_kube_proxy(found: Reading, answer: Answer) -> Reading:
-    """Give a reading with kube-proxy's tables as `question.KUBE_PROXY_LINE` made the host print them."""
-    proxy, missing = _Parser(_parts(answer.text), load_balancer=True).kube_proxy()
-    others = (reason for reason in found.missing if not reason.startswith(_NO_KUBE_PROXY))
-    return replace(found, proxy=proxy, missing=(*others, *missing))
+def with_tables(found: Reading, tables: Collection[str], answer: Answer) -> Reading:
+    """Give a reading with some of `question.TABLES` as `question.tables_line` made the host print them."""
+    return _with_tables(found, tables, _Parser(_parts(answer.text), load_balancer=True).tables(found))
+
+
+def _with_tables(found: Reading, tables: Collection[str], other: Reading) -> Reading:
+    """Give a reading with these tables of another one, and why they are missing there."""
+    for table in tables:
+        prefix = _MISSING[table]
+        missing = (
+            *(reason for reason in found.missing if not reason.startswith(prefix)),
+            *(reason for reason in other.missing if reason.startswith(prefix)),
+        )
+        if table == "ipvs":
+            found = replace(found, ipvs=other.ipvs, missing=missing)
+        else:
+            found = replace(found, proxy=other.proxy, missing=missing)
+    return found
 
 
 def _parts(text: str) -> dict[str, list[str]]:
@@ -157,7 +172,14 @@ class _Parser:
         self._levels: dict[str, float] = {}
         self._settings: dict[str, str] = {}
 
-    def reading(self, host: str, answer: Answer, before: Reading | None) -> Reading:
+    def tables(self, found: Reading) -> Reading:
+        """Give only the tables of a load balancer, of the host of `found`."""
+        ipvs, proxy = self._ipvs(), self._kube_proxy()
+        return Reading(
+            found.host, found.asked_s, found.elapsed_s, ipvs=ipvs, proxy=proxy, missing=tuple(self._missing)
+        )
+
+    def reading(self, host: str, answer: Answer) -> Reading:
         uptime_s = self._read("now", _seconds) or 0.0
         clock_boot_s = self._read("clock", _boot)
         counters, btime_s = self._read("/proc/stat", kernel_files.stat_counters) or ({}, None)
@@ -166,8 +188,8 @@ class _Parser:
         self._count()
         self._measure()
         self._set(interrupts)
-        ipvs, ipvs_open = self._ipvs(before)
-        proxy, without_proxy = self.kube_proxy(before)
+        ipvs, ipvs_open = self._ipvs(), self._ipvs_open()
+        proxy = self._kube_proxy()
         nics = self._read("/proc/net/dev", kernel_files.nics) or {}
         return Reading(
             host=host,
@@ -190,29 +212,24 @@ class _Parser:
             route=self._route(),
             ways=self._read("/proc/net/route", kernel_files.routes) or {},
             settings=self._settings,
-            missing=tuple(dict.fromkeys((*self._missing, *without_proxy))),
+            missing=tuple(dict.fromkeys(self._missing)),
         )
 
-    def kube_proxy(
-        self, before: Reading | None = None
-    ) -> tuple[forwarding_tables.Forwarded, tuple[str, ...]]:
-        """Give what its rules counted, and why they did not; as `before` had it where they were not asked for."""
-        none = forwarding_tables.Forwarded()
-        if "kube_proxy_unasked" in self._parts and before is not None:
-            return before.proxy, tuple(why for why in before.missing if why.startswith(_NO_KUBE_PROXY))
+    def _kube_proxy(self) -> forwarding_tables.Forwarded:
+        """Give what its rules counted."""
         if "iptables" in self._parts:
             try:
-                return forwarding_tables.kube_proxy(self._parts["iptables"]), ()
+                return forwarding_tables.kube_proxy(self._parts["iptables"])
             except ValueError:
                 said = excerpt(next(iter(self._parts["iptables"]), ""))
-                return none, (f"{_NO_KUBE_PROXY} its rules are not understood ({said})",)
-        if not self._load_balancer:
-            return none, ()
-        if "nftables" in self._parts:
-            return none, (f"{_NO_KUBE_PROXY} kube-proxy in nftables mode counts nothing",)
-        return none, (
-            f"{_NO_KUBE_PROXY} no chain KUBE-SERVICES in any kind of iptables, or no right to read it",
-        )
+                self._missing.append(f"proxy: its rules are not understood ({said})")
+        elif "nftables" in self._parts:
+            self._missing.append("proxy: kube-proxy in nftables mode counts nothing")
+        elif self._load_balancer:
+            self._missing.append(
+                "proxy: no chain KUBE-SERVICES in any kind of iptables, or no right to read it"
+            )
+        return forwarding_tables.Forwarded()
 
     def _count(self) -> None:
         for part, parser in (
@@ -289,16 +306,17 @@ class _Parser:
             if setting is not None:
                 self._settings[setting[0]] = setting[1]
 
-    def _ipvs(self, before: Reading | None) -> tuple[forwarding_tables.Forwarded, forwarding_tables.Opened]:
-        none, closed = forwarding_tables.Forwarded(), forwarding_tables.Opened()
-        if not self._load_balancer:
-            return none, closed
-        opened = self._read("/proc/net/ip_vs", forwarding_tables.open_connections) or closed
-        if "ipvs_same" in self._parts:
-            return before.ipvs if before else none, opened
-        if "ipvs" not in self._parts:
+    def _ipvs(self) -> forwarding_tables.Forwarded:
+        if self._load_balancer and "ipvs" not in self._parts:
             self._missing.append("ipvs: ip_vs is not loaded")
-        return self._read("ipvs", forwarding_tables.ipvs) or none, opened
+        found = self._read("ipvs", forwarding_tables.ipvs) if self._load_balancer else None
+        return found or forwarding_tables.Forwarded()
+
+    def _ipvs_open(self) -> forwarding_tables.Opened:
+        found = (
+            self._read("/proc/net/ip_vs", forwarding_tables.open_connections) if self._load_balancer else None
+        )
+        return found or forwarding_tables.Opened()
 
     def _pressure(self) -> dict[str, int]:
         found: dict[str, int] = {}

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.evidence import question, reading
+from pytest_kubelb.evidence.counting import Counting
 from pytest_kubelb.testbed.shell import RemoteShell
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Watch:
             for name in sorted(hosts, key=lambda name: name not in self._balancers)
         }
         self._clocks: dict[str, _Clock] = {}
+        self._tables = {name: Counting() for name in hosts if name in self._balancers}
         self._last: dict[str, Reading] = {}
         self._pool = ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-watch")
 
@@ -109,26 +111,29 @@ class Watch:
         return found
 
     def _question(self, name: str, address: str, since: Reading | None, *, clock: bool) -> Reading:
-        balancer = name in self._balancers
         sysctls = tuple(self._sysctls.get(name, ()))
+        known = self._tables.get(name)
+        unasked = known.likely_still(since) if known is not None else ()
         line = question.ask_line(
             clock=clock,
-            load_balancer=balancer,
-            kube_proxy=since is None,
+            tables=() if known is None else tuple(each for each in question.TABLES if each not in unasked),
             worker=name in self._workers,
             target=address if name in self._benchmarkers else "",
             sysctls=sysctls,
         )
         answer = self._shells[name].ask(line, ANSWER_TIMEOUT_S)
-        last = self._last.get(name)
-        found = reading.parse(name, answer, load_balancer=balancer, sysctls=sysctls, before=last)
-        if balancer and since is not None and not _same_past_ipvs(since, found):
-            rules = self._shells[name].ask(question.KUBE_PROXY_LINE, ANSWER_TIMEOUT_S)
-            found = reading.with_kube_proxy(found, rules)
+        found = reading.parse(
+            name,
+            answer,
+            load_balancer=known is not None,
+            sysctls=sysctls,
+            unasked=unasked,
+            before=self._last.get(name),
+        )
+        if known is not None:
+            if late := known.note(found, since).intersection(unasked):
+                tables = self._shells[name].ask(question.tables_line(sorted(late)), ANSWER_TIMEOUT_S)
+                found = reading.with_tables(found, late, tables)
+            known.asked(found, {*question.TABLES} - {*unasked} | late)
         self._last[name] = found
         return found
-
-
-def _same_past_ipvs(since: Reading, now: Reading) -> bool:
-    """Tell whether kube-proxy's rules cannot have counted a connection meanwhile, so that asking for them is waste."""
-    return since.boot_id == now.boot_id and since.opened_past_ipvs == now.opened_past_ipvs

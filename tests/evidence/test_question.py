@@ -103,7 +103,7 @@ def test_kube_proxys_rules_are_found_with_the_iptables_that_has_them(tmp_path: P
     program(tmp_path, "iptables-legacy-save", "exit 1")
     program(tmp_path, "nft", "exit 1")
     program(tmp_path, "sudo", 'shift 2; exec "$@"')
-    text = said(question.ask_line(load_balancer=True), path=tmp_path)
+    text = said(question.ask_line(tables=question.TABLES), path=tmp_path)
     assert ":KUBE-SERVICES - [0:0]" in text
     assert not [reason for reason in read(text, load_balancer=True).missing if reason.startswith("proxy")]
 
@@ -133,7 +133,7 @@ def test_thousands_of_services_are_filtered_on_the_host(tmp_path: Path) -> None:
     )
     program(tmp_path, "iptables-save", f"cat {rules}")
     program(tmp_path, "sudo", 'shift 2; exec "$@"')
-    text = said(question.ask_line(load_balancer=True), path=tmp_path)
+    text = said(question.ask_line(tables=question.TABLES), path=tmp_path)
     assert len(text) < rules.stat().st_size / 4
     found = read(text, load_balancer=True)
     assert found.proxy.services == {"proxy 10.254.0.10:80": 7}
@@ -145,7 +145,7 @@ def test_kube_proxy_in_nftables_mode_is_recognised(tmp_path: Path) -> None:
         program(tmp_path, name, "exit 1")
     program(tmp_path, "nft", "echo 'table ip kube-proxy'")
     program(tmp_path, "sudo", 'shift 2; exec "$@"')
-    assert "%% nftables" in said(question.ask_line(load_balancer=True), path=tmp_path)
+    assert "%% nftables" in said(question.ask_line(tables=question.TABLES), path=tmp_path)
 
 
 def test_a_host_without_tools_still_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,7 +155,7 @@ def test_a_host_without_tools_still_answers(tmp_path: Path, monkeypatch: pytest.
         "PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin", f"PATH={tmp_path}"
     )
     monkeypatch.setenv("PATH", str(tmp_path))
-    asked = question.ask_line(clock=True, load_balancer=True, target="127.0.0.1")
+    asked = question.ask_line(clock=True, tables=question.TABLES, target="127.0.0.1")
     found = read(said(asked, definitions=definitions), load_balancer=True)
     assert found.cpu_ticks
     assert any(reason.startswith("proxy:") for reason in found.missing)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pytest_kubelb.evidence.delta import HostDelta, delta
 from pytest_kubelb.evidence.forwarding_tables import Forwarded
 from pytest_kubelb.evidence.kernel_files import interrupt_name
-from pytest_kubelb.evidence.reading import Reading, parse, with_kube_proxy
+from pytest_kubelb.evidence.reading import Reading, parse, with_tables
 
 from .answers import FILES, HEAD, TABLES, answer, later, reading, text
 
@@ -101,30 +101,27 @@ def test_services_and_pods_have_their_own_counters() -> None:
     assert found.proxy.endpoints == {"proxy 172.16.1.2": (40, 0, 0), "proxy 172.16.2.2": (24, 0, 0)}
 
 
-def test_ipvs_tables_that_did_not_change_are_those_of_before() -> None:
+def test_tables_that_were_not_asked_for_are_those_of_before() -> None:
     before = reading(head=HEAD + TABLES, load_balancer=True)
-    said = text(FILES, HEAD + "%% ipvs_same\n")
-    found = parse("k11", answer(said), load_balancer=True, before=before)
-    assert found.ipvs == before.ipvs
-    assert "ipvs: ip_vs is not loaded" not in found.missing
-
-
-def test_kube_proxys_tables_that_were_not_asked_for_are_those_of_before() -> None:
-    before = reading(head=HEAD + TABLES, load_balancer=True)
-    unasked = answer(text(FILES, HEAD + "%% ipvs_same\n%% kube_proxy_unasked\n"))
-    found = parse("k11", unasked, load_balancer=True, before=before)
+    said = answer(text(FILES, HEAD))
+    found = parse("k11", said, load_balancer=True, unasked=("ipvs", "kube_proxy"), before=before)
+    assert found.ipvs == before.ipvs != Forwarded()
     assert found.proxy == before.proxy != Forwarded()
     assert found.missing == before.missing
 
 
-def test_why_kube_proxy_is_not_counted_is_still_known_when_it_is_not_asked_for() -> None:
+def test_why_a_table_is_not_there_is_still_known_when_it_is_not_asked_for() -> None:
     before = reading(head=HEAD + "%% nftables\n", load_balancer=True)
-    unasked = answer(text(FILES, HEAD + "%% kube_proxy_unasked\n"))
-    found = parse("k11", unasked, load_balancer=True, before=before)
-    assert "proxy: kube-proxy in nftables mode counts nothing" in found.missing
-    asked = with_kube_proxy(found, answer(TABLES[TABLES.index("%% iptables") :]))
+    said = answer(text(FILES, HEAD))
+    found = parse("k11", said, load_balancer=True, unasked=("ipvs", "kube_proxy"), before=before)
+    assert {"ipvs: ip_vs is not loaded", "proxy: kube-proxy in nftables mode counts nothing"} <= {
+        *found.missing
+    }
+    asked = with_tables(found, {"kube_proxy"}, answer(TABLES[TABLES.index("%% iptables") :]))
     assert asked.proxy.services
-    assert not [why for why in asked.missing if why.startswith("proxy:")]
+    assert [why for why in asked.missing if why.startswith(("proxy:", "ipvs:"))] == [
+        "ipvs: ip_vs is not loaded"
+    ]
 
 
 def test_what_goes_past_ipvs_moves_and_what_ipvs_forwards_does_not() -> None:
