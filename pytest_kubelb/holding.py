@@ -6,7 +6,7 @@ Touches it through its parts.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -120,6 +120,7 @@ def hold(
             told = pool.submit(host_facts, hosts, used)
             mode = pool.submit(kube_proxy.mode, hosts[roles.load_balancer])
             watching = pool.submit(_watch, inventory, hosts, wanted.tunings)
+            stack.callback(_close, watching)
             prepared = [pool.submit(backend.prepare) for backend in made.values()]
             for question in (ready, free):  # before anything is touched, so that there is nothing to put back
                 question.result()
@@ -132,8 +133,7 @@ def hold(
                 step.result()
             for backend in made.values():
                 backend.deployed(workload.cluster_ip)
-            if (watch := watching.result()) is not None:
-                stack.callback(watch.close)
+            watch = watching.result()
         stack.callback(hosts.try_again)
         facts = {**told.result(), "kube_proxy": mode.result()}
         observer = None
@@ -192,7 +192,14 @@ def _watch(inventory: Inventory, hosts: Hosts, tunings: Sequence[str]) -> Watch 
     for name in tunings:
         for host, knobs in inventory.tunings[name].by_host.items():
             sysctls.setdefault(host, []).extend(knobs.sysctls)
-    return Watch({name: hosts[name] for members in roles.values() for name in members}, roles, sysctls)
+    watch = Watch({name: hosts[name] for members in roles.values() for name in members}, roles, sysctls)
+    watch.open()
+    return watch
+
+
+def _close(watching: Future[Watch | None]) -> None:
+    if watching.exception() is None and (watch := watching.result()) is not None:
+        watch.close()
 
 
 def _observer(

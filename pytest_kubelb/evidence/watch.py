@@ -6,7 +6,7 @@ Each host has a shell that stays open (`testbed.shell`), so that a reading is on
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -61,6 +61,11 @@ class Watch:
         self._tables = {name: Counting() for name in hosts if name in self._balancers}
         self._last: dict[str, Reading] = {}
         self._pool = ThreadPoolExecutor(max(1, len(hosts)), thread_name_prefix="kubelb-watch")
+        self._opening: list[Future[None]] = []
+
+    def open(self) -> None:
+        """Begin to open the shells, so that the first reading finds them open; what goes wrong is told by that one."""
+        self._opening = [self._pool.submit(shell.open) for shell in self._shells.values()]
 
     def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
         """Read every host, in parallel; `target` is the URL or the address whose route the benchmarker is asked for.
@@ -69,6 +74,7 @@ class Watch:
         since then is not asked for again.
         Raises TestbedError that names every host which did not answer.
         """
+        wait(self._opening)  # a shell is for one thread at a time
         address = (urlsplit(target).hostname if "://" in target else target) or ""
         futures = {
             name: self._pool.submit(self._ask, name, address, (since or {}).get(name))

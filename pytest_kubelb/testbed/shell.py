@@ -57,6 +57,11 @@ class RemoteShell:
         self._group = ""
         self._count = 0
 
+    def open(self) -> None:
+        """Open it now, lest the first question waits for it. An error is left to that question."""
+        with contextlib.suppress(TestbedError):
+            self.ask(":", _OPEN_TIMEOUT_S)
+
     def ask(self, question: str, timeout_s: float) -> Answer:
         """Give what the shell commands `question` print; their standard error is thrown away.
 
