@@ -21,6 +21,8 @@ class Counting:
 
     def __init__(self) -> None:
         self._totals: object = None
+        self._told = False
+        """Whether the host tells the totals of ipvs."""
         self._still_since_s = 0.0
         self._ipvs_final = False
         """Whether the table of ipvs that was read last has everything that it has counted."""
@@ -36,10 +38,9 @@ class Counting:
 
     def note(self, found: Reading, since: Reading | None) -> frozenset[str]:
         """Give the tables that have counted, or may have, by what the files of the reading say."""
-        totals = (
-            found.boot_id,
-            {name: count for name, count in found.counters.items() if name.startswith("ipvs.")},
-        )
+        counters = {name: count for name, count in found.counters.items() if name.startswith("ipvs.")}
+        self._told = bool(counters)
+        totals = found.boot_id, counters
         counted = set()
         if totals != self._totals:
             self._totals, self._still_since_s, self._ipvs_final = totals, found.uptime_s, False
@@ -52,7 +53,9 @@ class Counting:
     def asked(self, found: Reading, tables: Collection[str]) -> None:
         """Take note of which tables of the reading are of now."""
         if "ipvs" in tables:
-            read = not any(reason.startswith("ipvs: not understood") for reason in found.missing)
+            missing = next((reason for reason in found.missing if reason.startswith("ipvs:")), None)
+            # Without totals nothing would tell that it counts, but where it is not loaded.
+            read = self._told if missing is None else "not loaded" in missing
             self._ipvs_final = read and found.uptime_s - self._still_since_s >= _LATEST_S
 
 

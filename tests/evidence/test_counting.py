@@ -16,6 +16,7 @@ class Host:
         self.at_s = 100.0
         self.through_ipvs = 0
         self.past_ipvs = 0
+        self.tells_totals = True
         self.missing: tuple[str, ...] = ()
         self._known = Counting()
         self._last: Reading | None = None
@@ -23,7 +24,8 @@ class Host:
     def read(self, *, fresh: bool = False) -> tuple[set[str], set[str]]:
         """Give what was asked for at once, and what afterwards."""
         since = None if fresh else self._last
-        counters = {"ipvs.conns": self.through_ipvs, "ipvs.out_packets": 0, "Tcp.ActiveOpens": self.past_ipvs}
+        totals = {"ipvs.conns": self.through_ipvs, "ipvs.out_packets": 0} if self.tells_totals else {}
+        counters = {**totals, "Tcp.ActiveOpens": self.past_ipvs}
         found = Reading(
             "k11", 0.0, 0.0, uptime_s=self.at_s, boot_id=self.boot_id, counters=counters, missing=self.missing
         )
@@ -82,6 +84,17 @@ def test_a_table_that_could_not_be_read_is_asked_for_again() -> None:
     for _ in range(4):
         host.read()
     assert host.read()[0] == {IPVS}
+
+
+def test_a_table_without_totals_is_always_asked_for_where_ipvs_is_loaded() -> None:
+    host = Host()
+    host.tells_totals = False
+    for _ in range(4):
+        host.read()
+    assert host.read()[0] == {IPVS}
+    host.missing = ("ipvs: ip_vs is not loaded",)
+    host.read()
+    assert host.read() == (set(), set())
 
 
 def test_kube_proxys_rules_are_asked_for_where_there_is_nothing_to_compare_with() -> None:
