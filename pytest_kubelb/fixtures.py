@@ -6,9 +6,11 @@ Touches pytest; what drives the testbed is imported inside the fixtures, so that
 from __future__ import annotations
 
 import logging
+import threading
 from collections import ChainMap
 from contextlib import ExitStack, nullcontext
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import pytest
@@ -57,6 +59,19 @@ class Testbed:
     def break_(self, cause: KubelbError) -> None:
         """Note why the testbed cannot be used any more; the first cause stays."""
         self.broken = self.broken or str(cause)
+
+    def converge(self, point: Point) -> Target | None:
+        """Bring the testbed to a point; None when that fails, after which it is broken.
+
+        What a host that was started again has lost looks as if somebody else had changed it: then that is the cause.
+        """
+        held = self.in_order()
+        try:
+            return held.convergence.converge(point)
+        except KubelbError as error:
+            restart = held.observer.look_for_restart() if held.observer else None
+            self.break_(restart or error)
+            return None
 
     def in_order(self) -> HeldTestbed:
         """Give the testbed when it is in order; fails the first test that finds it broken, and skips the later ones."""
@@ -108,16 +123,15 @@ def lb_point(request: pytest.FixtureRequest, testbed: Testbed) -> Target:
     Gives the Target: `point`, `url`, `host_header`, `endpoints`. Between points only what differs is changed.
     When a point cannot be provisioned, the testbed counts as broken, and later points are skipped with that cause.
     """
-    held, point = testbed.in_order(), request.param
+    point = request.param
     stash_of_config = request.config.stash
     if stash.RESUMING in stash_of_config:
         point = stash_of_config[stash.RESUMING].provisioned(point, stash_of_config[stash.SETTINGS].passes)
-    try:
-        return held.convergence.converge(point)
-    except KubelbError as error:
-        testbed.break_(error)
-    testbed.in_order()  # outside of the handler, or pytest would show the sentence twice
-    raise AssertionError("unreachable: a broken testbed does not return")
+    target = testbed.converge(point)
+    if target is None:
+        testbed.in_order()
+        raise AssertionError("unreachable: a broken testbed does not return")
+    return target
 
 
 @pytest.fixture
@@ -206,6 +220,12 @@ def _open(config: pytest.Config, stack: ExitStack, interrupts: Interrupts) -> He
     from pytest_kubelb.record.appending import JsonLines
     from pytest_kubelb.record.session import new_session
     from pytest_kubelb.text.redaction import secrets_of_kubeconfig
+
+    # What the end of the session needs, and beside the opening: a signal cannot break into the import of a thread, and
+    # one that is broken off leaves numpy unusable.
+    threading.Thread(
+        target=import_module, args=("pytest_kubelb.report.summary",), name="kubelb-imports"
+    ).start()
 
     resumed = config.stash.get(stash.RESUMING, None)
     if resumed is not None:

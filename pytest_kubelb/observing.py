@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -131,6 +132,12 @@ class Observer:
             name: delta(first.readings[name], reading).to_json() for name, reading in second.readings.items()
         }
         self._on_event("at_rest", {"tuning": tuning, "hosts": counted})
+
+    def look_for_restart(self) -> TestbedError | None:
+        """Give the sentence for a host that was started again since it was first read, when one answers so now."""
+        with suppress(TestbedError):
+            self._note_boots(self._watch.read(""))
+        return self.restarted
 
     def close(self) -> None:
         """End the threads and the remote questions."""

@@ -62,10 +62,8 @@ class PointRuns:
             again = len(series.measured_anew) + 1
             # Beyond the passes, and apart for each of them.
             number = point.provisioning + again * self._settings.passes
-            try:
-                target = self._testbed.in_order().convergence.converge(replace(point, provisioning=number))
-            except KubelbError as error:
-                self._testbed.break_(error)
+            target = self._testbed.converge(replace(point, provisioning=number))
+            if target is None:
                 break
             series = replace(series, measured_anew=(*series.measured_anew, self._provisioning(target)))
         return series

@@ -55,7 +55,7 @@ class Readings:
 
     def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
         del since
-        assert target == TARGET.url
+        assert target in {TARGET.url, ""}
         at = self.read_count
         self.read_count += 1
         look = self.looks[min(at, len(self.looks) - 1)]
@@ -153,6 +153,16 @@ def test_one_that_did_not_answer_after_the_run_says_before_the_next_that_it_was_
     assert observed(watching).validity == "failed"
     with pytest.raises(TestbedError, match="k11 was started again"):
         observed(watching)
+
+
+def test_a_host_that_was_started_again_between_two_points_is_told_on_request() -> None:
+    watching = observer(Readings(EXPECTED, EXPECTED, EXPECTED, TestbedError("k11 is gone")))
+    observed(watching)
+    assert watching.look_for_restart() is None, "as it was"
+    assert watching.look_for_restart() is None, "not known: it does not answer"
+    watching = observer(Readings(EXPECTED, boot_ids=("a", "a", "b")))
+    observed(watching)
+    assert "k11 was started again" in str(watching.look_for_restart())
 
 
 def test_the_limit_of_drift_holds_for_the_tuning_as_for_the_evidence() -> None:

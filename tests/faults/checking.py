@@ -53,7 +53,9 @@ def _check(fault: Fault, bed: Bed, table: dict[str, Row], folder: Path) -> None:
         earlier: list[Line] = []
         session, noticed_s = there_before(fault, bed, folder)
     else:
-        with bed.session(folder, *fault.options, waits=fault.waits) as session:
+        with bed.session(
+            folder, f"--kubelb-pods=2,{fault.last_pods}", *fault.options, waits=fault.waits
+        ) as session:
             earlier, noticed_s = provoked(fault, bed, session)
             session.end()
     if fault.restore:
@@ -62,7 +64,8 @@ def _check(fault: Fault, bed: Bed, table: dict[str, Row], folder: Path) -> None:
     left = differences(before, bed.snapshot, fault.may_differ)
     samples = session.samples()
     lost = [each for each in samples if each["validity"] not in ("valid", "warmup")]
-    went_on = bool(samples) and (samples[-1]["point"]["pods"], samples[-1]["validity"]) == (3, "valid")
+    last = fault.last_pods, "valid"
+    went_on = bool(samples) and (samples[-1]["point"]["pods"], samples[-1]["validity"]) == last
     ended = "healed" if went_on else "stopped"
     row = table.setdefault(fault.name, Row())
     row.add(lost=len(lost), left=len(left), ended=ended, notice_s=noticed_s)

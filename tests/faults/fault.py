@@ -35,6 +35,8 @@ class Fault:
     """Whether it is there before the session begins, which then may have no runs."""
     waits: bool = True
     """Whether the second run waits for the fault; not for one that passes by itself while the session goes on."""
+    last_pods: int = 3
+    """The pods of the session's second and last point; the first has 2."""
     options: tuple[str, ...] = ()
     """What the session is given beside the usual."""
     restore: bool = False

@@ -221,6 +221,7 @@ FAULTS = (
         "healed",
         loses=False,
         event="kubernetes",
+        last_pods=24,  # so many that the watch is needed: one more may be ready before it begins
     ),
     Fault("token expired", lambda bed: bed.trouble("401"), "are not accepted", "stopped", restore=True),
     Fault("certificate expired", expired_certificate, "certificate", "stopped", restore=True),
