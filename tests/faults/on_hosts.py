@@ -167,7 +167,16 @@ FAULTS = (
         event="",
     ),
     Fault("load balancer cut off", link_down, "host k11: ", "stopped", restore=True),
-    Fault("load balancer rebooted", rebooted, "was started again", "stopped", may_differ=SIZED_AT_BOOT),
+    Fault(
+        "load balancer rebooted",
+        rebooted,
+        "was started again",
+        "stopped",
+        may_differ=SIZED_AT_BOOT,
+        options=(
+            "--kubelb-duration=4s",
+        ),  # so long that it is rebooted in the midst of one, however slow its shell is
+    ),
     Fault(
         "load balancer's table flushed",
         lambda bed: bed.changed(L, "ipvsadm -C", ":"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pytest_kubelb import defaults, holding, settings
 from pytest_kubelb.cluster.client import Api
 from pytest_kubelb.cluster.resources import PODS as PODS_RESOURCE
+from pytest_kubelb.evidence.delta import HostDelta
 from pytest_kubelb.load.command import Connections
 from pytest_kubelb.matrix import Point
 from pytest_kubelb.testbed import inventory
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_kubelb.convergence import Target
     from pytest_kubelb.holding import HeldTestbed
     from pytest_kubelb.lab.launch import Lab
-    from pytest_kubelb.observing import Observer
+    from pytest_kubelb.observing import Observed, Observer
     from pytest_kubelb.record.finding import Finding
     from pytest_kubelb.record.sample import Sample
     from pytest_kubelb.settings import Settings
@@ -70,6 +71,19 @@ class Bench:
 
         The hosts are read anew before it: what a test put back before is not of this run.
         """
+        return self.observed(
+            target, meanwhile=meanwhile, connections=connections, duration_s=duration_s
+        ).sample
+
+    def observed(
+        self,
+        target: Target | None = None,
+        *,
+        meanwhile: Callable[[], object] | None = None,
+        connections: int = CONNECTIONS,
+        duration_s: int = 1,
+    ) -> Observed:
+        """Give what `run` gives with the evidence."""
         at = replace(target or self.target())
         wanted = replace(self.settings, connections=Connections(connections, False), duration=duration_s)
 
@@ -81,7 +95,7 @@ class Bench:
                     beside.result()
             return sample
 
-        return self.observer.around(at, wanted, load).sample
+        return self.observer.around(at, wanted, load)
 
     @contextlib.contextmanager
     def known(self, **changes: object) -> Iterator[None]:
@@ -152,6 +166,14 @@ def found(sample: Sample, signal: str) -> Finding:
     matching = [finding for finding in sample.findings if finding.signal == signal]
     assert matching, (signal, sample.validity, sample.findings)
     return matching[0]
+
+
+def counted_by(observed: Observed, host: str) -> HostDelta:
+    """Give what a host counted during a run."""
+    assert observed.evidence is not None
+    hosts = observed.evidence["hosts"]
+    assert isinstance(hosts, dict)
+    return HostDelta.from_json(hosts[host])
 
 
 def grave(sample: Sample) -> set[str]:
