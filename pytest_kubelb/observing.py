@@ -102,13 +102,18 @@ class Observer:
         if self.restarted:
             raise self.restarted
         sample = run()
+        hosts: dict[str, HostDelta] = {}
+
+        def compare(name: str, reading: Reading) -> None:
+            hosts[name] = delta(before.readings[name], reading)
+
         try:
-            after = self._look(target, since=before)
+            after = self._look(target, since=before, each=compare)
         except TestbedError as error:
             reason = sample.reason or f"what the hosts counted is not known after the run: {error}"
             return Observed(replace(sample, validity="failed", reason=reason), None)
         self._last = (target, after)
-        hosts = {name: delta(before.readings[name], reading) for name, reading in after.readings.items()}
+        hosts = {name: hosts[name] for name in after.readings}  # in their order, not in that of the answers
         run_evidence = self._run_evidence(target, settings, sample, hosts, before, after)
         line = _line(sample, hosts) if hosts else None
         return Observed(self._judged(sample, run_evidence, before, after), line)
@@ -151,10 +156,15 @@ class Observer:
                 return look
         return self._look(target)
 
-    def _look(self, target: Target, since: _Look | None = None) -> _Look:
+    def _look(
+        self,
+        target: Target,
+        since: _Look | None = None,
+        each: Callable[[str, Reading], None] | None = None,
+    ) -> _Look:
         pods = self._pool.submit(self._pods)
         try:
-            readings = self._watch.read(target.url, since.readings if since else None)
+            readings = self._watch.read(target.url, since.readings if since else None, each)
             at_s = time.monotonic()
         finally:
             wait([pods])  # the cluster's client is for one thread at a time

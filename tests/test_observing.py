@@ -22,7 +22,7 @@ from pytest_kubelb.record.sample import Sample
 from pytest_kubelb.tuning.drift import drift
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pytest_kubelb.evidence.watch import Watch
     from pytest_kubelb.observing import OnEvent
@@ -53,7 +53,12 @@ class Readings:
         self._boot_ids = list(boot_ids)
         self.read_count = 0
 
-    def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
+    def read(
+        self,
+        target: str,
+        since: Mapping[str, Reading] | None = None,
+        each: Callable[[str, Reading], None] | None = None,
+    ) -> dict[str, Reading]:
         del since
         assert target in {TARGET.url, ""}
         at = self.read_count
@@ -62,17 +67,18 @@ class Readings:
         if isinstance(look, TestbedError):
             raise look
         boot_id = self._boot_ids[min(at, len(self._boot_ids) - 1)]
-        return {
-            "k11": Reading(
-                "k11",
-                0.0,
-                0.0,
-                uptime_s=float(at),
-                boot_id=boot_id,
-                settings=look,
-                missing=("ipvs: ip_vs is not loaded",),
-            )
-        }
+        found = Reading(
+            "k11",
+            0.0,
+            0.0,
+            uptime_s=float(at),
+            boot_id=boot_id,
+            settings=look,
+            missing=("ipvs: ip_vs is not loaded",),
+        )
+        if each is not None:
+            each("k11", found)
+        return {"k11": found}
 
     def close(self) -> None:
         pass

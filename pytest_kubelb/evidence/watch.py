@@ -17,7 +17,7 @@ from pytest_kubelb.evidence.counting import Counting
 from pytest_kubelb.testbed.shell import RemoteShell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pytest_kubelb.evidence.reading import Reading
     from pytest_kubelb.testbed.hosts import Host
@@ -67,17 +67,23 @@ class Watch:
         """Begin to open the shells, so that the first reading finds them open; what goes wrong is told by that one."""
         self._opening = [self._pool.submit(shell.open) for shell in self._shells.values()]
 
-    def read(self, target: str, since: Mapping[str, Reading] | None = None) -> dict[str, Reading]:
+    def read(
+        self,
+        target: str,
+        since: Mapping[str, Reading] | None = None,
+        each: Callable[[str, Reading], None] | None = None,
+    ) -> dict[str, Reading]:
         """Read every host, in parallel; `target` is the URL or the address whose route the benchmarker is asked for.
 
         `since` is the reading that this one will be compared with, if there is one: what cannot have counted anything
-        since then is not asked for again.
+        since then is not asked for again. `each` gets every host's name and reading as soon as it is there, in a thread
+        of that host, so that work on the early ones is done while the last one is waited for.
         Raises TestbedError that names every host which did not answer.
         """
         wait(self._opening)  # a shell is for one thread at a time
         address = (urlsplit(target).hostname if "://" in target else target) or ""
         futures = {
-            name: self._pool.submit(self._ask, name, address, (since or {}).get(name))
+            name: self._pool.submit(self._ask, name, address, (since or {}).get(name), each)
             for name in self._shells
         }
         try:
@@ -103,7 +109,15 @@ class Watch:
         for shell in self._shells.values():
             shell.close()
 
-    def _ask(self, name: str, address: str, since: Reading | None) -> Reading:
+    def _ask(
+        self, name: str, address: str, since: Reading | None, each: Callable[[str, Reading], None] | None
+    ) -> Reading:
+        found = self._asked(name, address, since)
+        if each is not None:
+            each(name, found)
+        return found
+
+    def _asked(self, name: str, address: str, since: Reading | None) -> Reading:
         known = self._clocks.get(name)
         fresh = known is not None and time.monotonic() - known.asked_at_s < CLOCK_EVERY_S
         found = self._question(name, address, since, clock=not fresh)

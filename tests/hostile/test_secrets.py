@@ -17,7 +17,7 @@ import yaml
 from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab import launch, requirements
 from pytest_kubelb.record.appending import JsonLines
-from pytest_kubelb.text.redaction import REDACTED, redacted, redacted_fields
+from pytest_kubelb.text.redaction import REDACTED, may_hold_secrets, redacted, redacted_fields
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,3 +175,23 @@ def test_an_error_has_no_secret_and_cannot_ring_or_move_the_cursor() -> None:
 def test_counters_that_are_named_like_secrets_stay() -> None:
     counted = {"MPTcpExt.MPJoinNoTokenFound": 3, "Tcp": {"Cookies": [1, 2.5]}}
     assert redacted_fields(counted) == counted
+
+
+@pytest.mark.parametrize(
+    "around", ["", "a line of 99 %", "a line of 99 \N{DEGREE SIGN}"], ids=["bare", "ascii", "other"]
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Authorization: Bearer abcdefgh1234", "Set-Cookie: a=12345678", "API_KEY=12345678", "client-key-data: 12345678",
+        "-----BEGIN PRIVATE KEY-----", "PASSWD=12345678", "my_Secret: 12345678", "http://a:12345678@b/",
+        "eyJabcde.abcde.a",
+        "to\N{KELVIN SIGN}en: 12345678", "\N{LATIN SMALL LETTER LONG S}ecret: 12345678",
+    ],
+)  # fmt: skip
+def test_whatever_a_pattern_takes_for_a_secret_is_looked_at(said: str, around: str) -> None:
+    text = f"{around} {said} {around}"
+    assert REDACTED in redacted(text)
+    assert may_hold_secrets(text)
+    assert redacted(around) == around
+    assert not may_hold_secrets(around)

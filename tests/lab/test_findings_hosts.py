@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 from pytest_kubelb.evidence.limits import Limits
 from tests.lab.provoking import (
     CLUSTER_IP,
+    L_ADDRESS,
     W_ADDRESS,
     Bench,
     C,
@@ -86,11 +88,16 @@ def test_softirqs_that_run_out_of_budget_are_told_of_a_load_balancer(bench: Benc
 
 def test_another_next_hop_contaminates_the_run(bench: Bench) -> None:
     target = bench.target()
-    around = f"sleep 0.4; ip route replace 192.168.0.111/32 via {W_ADDRESS}"
-    try:
-        sample = bench.run(target, meanwhile=lambda: bench.sh(C, around))
-    finally:
-        bench.sh(C, f"ip route del 192.168.0.111/32 via {W_ADDRESS}; ip route flush cache")
+    there, back = (
+        f"ip route replace {L_ADDRESS}/32 via {W_ADDRESS}",
+        f"ip route del {L_ADDRESS}/32 via {W_ADDRESS}",
+    )
+    with contextlib.ExitStack() as stack:
+        stack.callback(bench.sh, C, f"{back}; ip route flush cache")
+        for nic in ("all", "eth0"):  # the worker says that there is a better way
+            file = f"/proc/sys/net/ipv4/conf/{nic}/accept_redirects"
+            stack.enter_context(bench.written(C, file, "0"))
+        sample = bench.run(target, meanwhile=bench.later(C, there))
     changed = found(sample, "route_changed")
     assert (sample.validity, changed.host) == ("contaminated", C)
     assert f"from dev eth0 to {W_ADDRESS} dev eth0" in changed.sentence
