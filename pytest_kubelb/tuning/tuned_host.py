@@ -6,8 +6,9 @@ that differ are written. What is found first is kept, in the journal on the host
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_kubelb.backends.base import Remote, run_script
 from pytest_kubelb.errors import TestbedError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from pytest_kubelb.testbed.journal import Journal
     from pytest_kubelb.tuning.knobs import Knobs
+
+_IRQ_MOVES_S: Final = 0.1
+"""How long an IRQ is given to move to the CPUs that were written."""
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,9 @@ class TunedHost:
         after = self._parsed(text)
         refused = script.refusals(sections(text), changes, undo=undo)
         self._no_privilege(refused)
+        if _may_be_moving({name: value for name, value in changes.items() if name not in refused}, after):
+            time.sleep(_IRQ_MOVES_S)
+            after = self._read()
         for name, value in changes.items():
             took = after.settings.get(name)
             if took is None or not places.is_taken(name, value, took):
@@ -212,6 +219,15 @@ class TunedHost:
                     f"host {self._remote.name}: {name} needs root ({reason}); "
                     "log in as root, or add the sudoers lines from the documentation of tuning"
                 )
+
+
+def _may_be_moving(written: Mapping[str, str], after: Reading) -> bool:
+    """Tell whether an IRQ is not where it was sent: it moves with its next interrupt, and till then has old CPUs."""
+    return any(
+        name.startswith("irq ") and not places.is_taken(name, value, took)
+        for name, value in written.items()
+        if (took := after.settings.get(name)) is not None
+    )
 
 
 def _differing(goal: Mapping[str, str], now: Reading, *, exact: bool) -> dict[str, str]:

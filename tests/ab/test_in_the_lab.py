@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # The sides may differ this much by what else this machine does meanwhile: nothing here is about 5 %.
 MOST_NOISE = "--max-drop=40%"
+SCHEDULERS = ("--a", "backends.ipvs.scheduler=rr", "--b", "backends.ipvs.scheduler=wrr", "--pods=2")
 LOAD_BALANCER = (
     "ipvsadm --save -n; ip -4 -br address; iptables -t nat -S POSTROUTING;"
     " sysctl net.ipv4.ip_forward net.ipv4.vs.conntrack net.ipv4.vs.expire_nodest_conn"
@@ -151,17 +152,12 @@ def test_a_signal_ends_the_session_in_order_and_puts_everything_back(
     lab: Lab, hosts: Hosts, tmp_path: Path
 ) -> None:
     before = state(lab, hosts)
-    sides = [
-        "--a",
-        "backends.ipvs.scheduler=rr",
-        "--b",
-        "backends.ipvs.scheduler=wrr",
-        "--pods=2",
-        "--runs=50",
-    ]
     command = [sys.executable, "-c", "import sys; from pytest_kubelb.cli import main; sys.exit(main())"]
     with subprocess.Popen(
-        [*command, *words(lab, tmp_path, *sides)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, *words(lab, tmp_path, *SCHEDULERS, "--runs=50")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(".kubelb/*/record.jsonl")) and time.monotonic() < deadline:
@@ -195,16 +191,8 @@ def test_a_first_signal_while_everything_is_put_back_waits_for_its_end(
         "Tuner.restore = signalled\n"
         "sys.exit(main())"
     )
-    sides = [
-        "--a",
-        "backends.ipvs.scheduler=rr",
-        "--b",
-        "backends.ipvs.scheduler=wrr",
-        "--pods=2",
-        "--runs=3",
-    ]
     done = subprocess.run(
-        [sys.executable, "-c", signalled, *words(lab, tmp_path, *sides)],
+        [sys.executable, "-c", signalled, *words(lab, tmp_path, *SCHEDULERS, "--runs=3")],
         capture_output=True,
         text=True,
         check=False,

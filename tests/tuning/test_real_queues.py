@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from pytest_kubelb.errors import TestbedError
 from pytest_kubelb.lab import launch, requirements
 from pytest_kubelb.testbed import leftovers
 from pytest_kubelb.testbed.hosts import Host, Hosts
+from pytest_kubelb.tuning import reading
 from pytest_kubelb.tuning.cpuset import parse
 from pytest_kubelb.tuning.knobs import FlowTables, Knobs, Spread
 from pytest_kubelb.tuning.profile import READY, Profile
@@ -25,6 +27,8 @@ from pytest_kubelb.tuning.tuner import Tuner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from pytest_kubelb.tuning.reading import Reading, Subjects
 
 BYTES = 400_000
 SNAPSHOT = """\
@@ -157,6 +161,29 @@ def test_rfs_tables_are_read_back_as_the_kernel_made_them(machine: Host, tuner: 
     settings = apply(tuner, machine, Knobs(nic=nic, rfs=FlowTables(30000, 5000)))
     assert settings["rps_sock_flow_entries"] == "32768"
     assert settings[f"rps_flow_cnt {nic} rx-0"] == "8192"
+
+
+def test_an_irq_that_is_seen_while_it_moves_is_looked_at_again(
+    machine: Host, tuner: Tuner, nic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def knobs(cpu: str) -> Knobs:
+        return Knobs(nic=nic, irqbalance=False, rss=Spread(parse(cpu), in_turn=True))
+
+    old = apply(tuner, machine, knobs("0"))
+    parsed = reading.parse
+    looks: list[Reading] = []
+
+    def late(text: str, subjects: Subjects) -> Reading:
+        """Give the first reading after the write as the kernel shows it while it moves an IRQ: with the old CPUs."""
+        found = parsed(text, subjects)
+        looks.append(found)
+        irqs = {name: value for name, value in old.items() if name.startswith("irq ")}
+        return replace(found, settings={**found.settings, **irqs}) if len(looks) == 2 else found
+
+    monkeypatch.setattr(reading, "parse", late)
+    settings = apply(tuner, machine, knobs("1"))
+    assert len(looks) == 3
+    assert {settings[name] for name in tuner.expected(machine.name) if name.startswith("irq ")} == {"1"}
 
 
 def test_every_ready_profile_but_the_seed_s_is_supported_as_a_whole(
