@@ -126,10 +126,9 @@ def hold(
                 question.result()
             steps = [tuner.restore, overlay.restore, workload.delete, *(each.clear for each in made.values())]
             stack.callback(_put_back, steps)
-            deployed = pool.submit(workload.deploy)
-            load = pool.submit(LoadGenerator, hosts[roles.benchmarker], wanted.session).result()
+            load = LoadGenerator(hosts[roles.benchmarker], wanted.session)
             stack.callback(load.remove)
-            for step in (deployed, *prepared):
+            for step in (pool.submit(load.open), pool.submit(workload.deploy), *prepared):
                 step.result()
             for backend in made.values():
                 backend.deployed(workload.cluster_ip)

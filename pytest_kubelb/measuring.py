@@ -40,19 +40,29 @@ _FOLDER = re.compile(rf"{re.escape(journal.LOAD_FOLDERS)}([A-Za-z0-9._-]+)\.[0-9
 
 
 class LoadGenerator:
-    """wrk on one benchmarker, for one session; its folder there stays until `remove`."""
+    """wrk on one benchmarker, for one session; its folder there stays from `open` until `remove`.
+
+    A signal may come at any moment of `open`: arrange for `remove` before it.
+    """
 
     def __init__(self, benchmarker: Host, session: str) -> None:
         self._host = benchmarker
+        self._session = session
+        self._begun = False
         self.printed: Completed | None = None
         """What the last run printed."""
         self._folder = f"{journal.LOAD_FOLDERS}{session}.{secrets.token_hex(4)}"
-        left = journal.opened(session, journal.LOAD, benchmarker.name, {"folder": self._folder})
-        run_script(benchmarker, _prepare(left, self._folder), stdin=journal.encode(left) + report_script())
+
+    def open(self) -> None:
+        """Make our folder on the benchmarker; raises TestbedError when it has no wrk, or cannot be written."""
+        self._begun = True
+        left = journal.opened(self._session, journal.LOAD, self._host.name, {"folder": self._folder})
+        run_script(self._host, _prepare(left, self._folder), stdin=journal.encode(left) + report_script())
 
     def remove(self) -> None:
-        """Take our folder away from the benchmarker."""
-        self._host.run(["rm", "-r", "--", self._folder])
+        """Take our folder away from the benchmarker, as far as `open` came with it."""
+        if self._begun:
+            self._host.run(["rm", "-rf", "--", self._folder])
 
     def run(self, target: Target, settings: Settings, *, number: int, warmup: bool) -> Sample:
         """Run wrk once and give the sample; what wrk did wrong makes the sample invalid, and says why.

@@ -78,6 +78,7 @@ def bin_folder(tmp_path: Path) -> Path:
 def generator(tmp_path: Path) -> Iterator[LoadGenerator]:
     """A LoadGenerator with the real wrk."""
     generator = LoadGenerator(LocalHost(), tmp_path.name)
+    generator.open()
     yield generator
     generator.remove()
 
@@ -89,6 +90,7 @@ def fake(tmp_path: Path) -> Iterator[Fake]:
     generator = LoadGenerator(
         LocalHost({"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}), tmp_path.name
     )
+    generator.open()
 
     def run(script: str) -> Sample:
         write_program(tmp_path / "wrk", script)
@@ -157,13 +159,14 @@ def test_wrk_against_a_closed_port_is_a_failed_sample(generator: LoadGenerator) 
 
 def test_a_benchmarker_without_wrk_is_refused_at_the_start(tmp_path: Path, bin_folder: Path) -> None:
     with pytest.raises(TestbedError, match="wrk is not installed"):
-        LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name)
+        LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name).open()
     assert folders(tmp_path.name) == []
 
 
 def test_a_wrk_that_goes_away_during_the_session_is_a_failed_sample(tmp_path: Path, bin_folder: Path) -> None:
     write_program(bin_folder / "wrk", "exit 0")
     generator = LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name)
+    generator.open()
     (bin_folder / "wrk").unlink()
     sample = generator.run(target("http://127.0.0.1:1/"), SETTINGS, number=4, warmup=False)
     generator.remove()
@@ -241,6 +244,7 @@ def test_a_clock_set_back_during_the_run_gives_no_negative_wall_time(fake: Fake,
 
 def test_the_folder_on_the_benchmarker_is_private_and_remove_takes_it_away(tmp_path: Path) -> None:
     generator = LoadGenerator(LocalHost(), tmp_path.name)
+    generator.open()
     (folder,) = folders(tmp_path.name)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert sorted(entry.name.partition("-")[0] for entry in folder.iterdir()) == ["load", "report.lua"]
@@ -255,7 +259,7 @@ def left_here(session: str) -> list[journal.Journal]:
 
 
 def test_after_a_crash_the_folder_is_found_by_its_journal_and_taken_away_with_its_wrk(tmp_path: Path) -> None:
-    LoadGenerator(LocalHost(), tmp_path.name)
+    LoadGenerator(LocalHost(), tmp_path.name).open()
     (left,) = left_here(tmp_path.name)
     assert (left.kind, left.host) == (journal.LOAD, "here")
     (folder,) = folders(tmp_path.name)
@@ -293,12 +297,14 @@ def test_a_folder_that_cannot_be_filled_is_not_left(tmp_path: Path, bin_folder: 
     (bin_folder / "cat").unlink()
     write_program(bin_folder / "cat", "exit 1")
     with pytest.raises(TestbedError, match=r"the folder /tmp/kubelb\..* cannot be written"):
-        LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name)
+        LoadGenerator(LocalHost({"PATH": str(bin_folder)}), tmp_path.name).open()
     assert folders(tmp_path.name) == []
 
 
 def test_two_sessions_on_one_benchmarker_have_a_folder_each(tmp_path: Path) -> None:
     first, second = (LoadGenerator(LocalHost(), tmp_path.name) for _ in range(2))
+    first.open()
+    second.open()
     assert len(folders(tmp_path.name)) == 2
     first.remove()
     assert len(folders(tmp_path.name)) == 1

@@ -206,6 +206,7 @@ class _Parts:
         def make() -> LoadGenerator:
             load = LoadGenerator(benchmarker, self._session)
             self._stack.callback(load.remove)
+            load.open()
             return load
 
         return self._once(("load", id(benchmarker)), make)

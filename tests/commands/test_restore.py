@@ -77,7 +77,7 @@ with Hosts(opened.testbed.ssh_config, ["k11", "k12"]) as hosts, Api(opened.clust
     workload = Workload(api, manifest_of(opened, session))
     workload.deploy()
     Tuner({"k11": hosts["k11"]}, session, lambda *_: None).apply(opened.tunings["steered"])
-    LoadGenerator(hosts["k12"], session)
+    LoadGenerator(hosts["k12"], session).open()
     proxy = Proxy.on_testbed(opened, hosts)
     proxy.session = session
     proxy.deployed(workload.cluster_ip)

@@ -30,6 +30,34 @@ RUNS = 6
 """Of one session."""
 SHORTEST_S = 6.0
 """A session's runs alone take so long."""
+# The signal comes when the step is done and nobody was told so; if a thread takes it, the session still waits for it.
+AFTER_A_STEP = """
+import importlib, os, signal, time
+
+owner = getattr(importlib.import_module("pytest_kubelb.@module@"), "@owner@")
+step = owner.@step@
+
+def interrupted(*arguments, **options):
+    given = step(*arguments, **options)
+    if not os.path.exists("interrupted"):
+        open("interrupted", "w").close()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.5)
+    return given
+
+owner.@step@ = interrupted
+"""
+STEPS = {
+    "the Lease is taken": "cluster.lease Lease acquire",
+    "the hosts are locked": "testbed.locking Lock take_hosts",
+    "the evidence is open": "evidence.watch Watch open",
+    "the workload is deployed": "cluster.workload Workload deploy",
+    "the folder is on the benchmarker": "measuring LoadGenerator open",
+    "the tuning is applied": "tuning.tuner Tuner apply",
+    "the pods run": "cluster.workload Workload scale",
+    "the load balancer is programmed": "backends.ipvs Ipvs program",
+    "the traffic is led to it": "backends.ipvs Ipvs activate",
+}
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -79,6 +107,22 @@ def test_a_second_signal_stops_at_once_and_says_how_to_put_the_testbed_back(
     assert ended_s < AT_ONCE_S
     assert mended.returncode == 0, mended.stdout + mended.stderr
     assert not left, "\n".join([*left, mended.stdout, mended.stderr])
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_signal_behind_any_step_leaves_nothing(step: str, bed: Bed, tmp_path: Path) -> None:
+    module, owner, name = STEPS[step].split()
+    hook = AFTER_A_STEP.replace("@module@", module).replace("@owner@", owner).replace("@step@", name)
+    (tmp_path / "conftest.py").write_text(hook)
+    before = bed.snapshot()
+    with bed.session(tmp_path) as session:
+        code = session.end()
+    left = differences(before, bed.snapshot)
+    if left:
+        restore(bed.inventory)
+    assert not left, "\n".join([*left, session.output])
+    assert (tmp_path / "interrupted").exists(), session.output
+    assert (code, "Traceback" in session.output) == (2, False), session.output
 
 
 @pytest.mark.parametrize("number", range(ROUNDS))
