@@ -18,6 +18,7 @@ from pytest_kubelb.cluster.overlay import Overlay
 from pytest_kubelb.cluster.workload import Workload
 from pytest_kubelb.convergence import Convergence
 from pytest_kubelb.measuring import LoadGenerator
+from pytest_kubelb.pools import pool
 from pytest_kubelb.testbed import kube_proxy
 from pytest_kubelb.testbed.hosts import Hosts
 from pytest_kubelb.testbed.identity import identity_of
@@ -114,21 +115,21 @@ def hold(
         }
         for backend in made.values():
             backend.session = wanted.session
-        with ThreadPoolExecutor(7 + len(made)) as pool:
-            ready = pool.submit(require_ready, hosts, api)
-            free = pool.submit(tuner.refuse_leftovers)
-            told = pool.submit(host_facts, hosts, used)
-            mode = pool.submit(kube_proxy.mode, hosts[roles.load_balancer])
-            watching = pool.submit(_watch, inventory, hosts, wanted.tunings)
+        with pool(7 + len(made), "kubelb-opening") as opening:
+            ready = opening.submit(require_ready, hosts, api)
+            free = opening.submit(tuner.refuse_leftovers)
+            told = opening.submit(host_facts, hosts, used)
+            mode = opening.submit(kube_proxy.mode, hosts[roles.load_balancer])
+            watching = opening.submit(_watch, inventory, hosts, wanted.tunings)
             stack.callback(_close, watching)
-            prepared = [pool.submit(backend.prepare) for backend in made.values()]
+            prepared = [opening.submit(backend.prepare) for backend in made.values()]
             for question in (ready, free):  # before anything is touched, so that there is nothing to put back
                 question.result()
             steps = [tuner.restore, overlay.restore, workload.delete, *(each.clear for each in made.values())]
             stack.callback(_put_back, steps)
             load = LoadGenerator(hosts[roles.benchmarker], wanted.session)
             stack.callback(load.remove)
-            for step in (pool.submit(load.open), pool.submit(workload.deploy), *prepared):
+            for step in (opening.submit(load.open), opening.submit(workload.deploy), *prepared):
                 step.result()
             for backend in made.values():
                 backend.deployed(workload.cluster_ip)

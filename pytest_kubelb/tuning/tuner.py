@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from pytest_kubelb.backends.base import Remote, run_script
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.pools import pool
 from pytest_kubelb.testbed import journal
 from pytest_kubelb.tuning import surroundings
 from pytest_kubelb.tuning.answer import PATH_LINE
@@ -188,8 +188,8 @@ def _each(names: Collection[str], do: Callable[[str], _T]) -> dict[str, _T]:
     """Do it for all names in parallel; raise the one error, or one that has the sentences of all."""
     if not names:
         return {}
-    with ThreadPoolExecutor(len(names), thread_name_prefix="kubelb-tuning") as pool:
-        futures = {name: pool.submit(do, name) for name in names}
+    with pool(len(names), "kubelb-tuning") as executor:
+        futures = {name: executor.submit(do, name) for name in names}
     failed = [error for future in futures.values() if (error := future.exception()) is not None]
     for error in failed:
         if not isinstance(error, TestbedError) or len(failed) == 1:
