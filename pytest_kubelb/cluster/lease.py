@@ -19,6 +19,7 @@ from pytest_kubelb.cluster.refusal import ApiError, as_described
 from pytest_kubelb.cluster.resources import LEASES, Json, Target
 from pytest_kubelb.cluster.watch import State, Watcher
 from pytest_kubelb.errors import TestbedError
+from pytest_kubelb.pools import pool
 from pytest_kubelb.text.printable import printable
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Lease:
         self._identity = identity
         self._duration_s = duration_s
         self._item: Json | None = None
+        self._may_hold = False
         self._renewed_s = 0.0
         self._busy = threading.Lock()
 
@@ -131,16 +133,21 @@ class Lease:
     def release(self) -> None:
         """Clear the holder if it is us; the Lease stays, as client-go leaves it. Raises ApiError without answer."""
         with self._busy:
-            while self._item is not None:
+            while self._may_hold:
+                if self._item is None:  # what became of our last write is not known
+                    found = self._find()
+                    if found is None or not self._is_held_by_us(found):
+                        break
+                    self._item = found
                 try:
                     self._write(self._item, {"holderIdentity": ""})
                 except ApiError as error:
                     if error.status not in _RACED:
                         raise
-                    found = self._find()
-                    self._item = found if found is not None and self._is_held_by_us(found) else None
-                else:
                     self._item = None
+                else:
+                    break
+            self._item, self._may_hold = None, False
 
     def left_by(
         self, lives_here: Callable[[str, str], bool | None], on_held: Callable[[Holder], None]
@@ -198,7 +205,13 @@ class Lease:
             "renewTime": now,
             "leaseTransitions": transitions,
         }
+        # A signal does not break off a write, after which nobody would know whether it still comes to be.
+        with pool(1, "kubelb-lease") as executor:
+            return executor.submit(self._taken, found, spec).result()
+
+    def _taken(self, found: Json | None, spec: Json) -> bool:
         with self._busy:
+            self._may_hold = True
             try:
                 if found is not None:
                     self._write(found, spec)

@@ -193,7 +193,8 @@ class Lock:
         """End the threads, free the hosts, then the Lease; what cannot be freed frees itself. Safe to call twice."""
         self._ended.set()
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # a signal may have come before it was started
+                thread.join()
         for free in (self._free_hosts, self._lease.release):
             try:
                 free()

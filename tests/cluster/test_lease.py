@@ -82,6 +82,30 @@ def test_what_was_never_taken_is_released_without_a_request(bench: Bench) -> Non
     assert bench.api.find(LEASES, NAME, "bench") is None
 
 
+@pytest.mark.parametrize("verb", ["create", "patch"])
+def test_a_lease_is_released_although_its_taking_was_broken_off(
+    bench: Bench, verb: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if verb == "patch":  # there is one, of an earlier session
+        first = lease(bench, BOB)
+        take(first)
+        first.release()
+    write = getattr(bench.api, verb)
+
+    def broken_off(*arguments: Any, **options: Any) -> None:
+        write(*arguments, **options)
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    ann = lease(bench, ANN)
+    monkeypatch.setattr(bench.api, verb, broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        take(ann)
+    assert spec(bench)["holderIdentity"] == ANN
+    ann.release()
+    assert not spec(bench)["holderIdentity"]
+
+
 def test_a_second_session_fails_with_who_holds_it_since_when(bench: Bench) -> None:
     ann, met = lease(bench, ANN, duration_s=1000), list[Holder]()
     take(ann)
