@@ -93,27 +93,35 @@ def testbed(
     everything is put back as it was; a lab that was started for the session is gone.
     """
     testbed = Testbed()
-    left: KubelbError | None = None
-    stack = ExitStack()
-    interrupts = stack.enter_context(interruptible(lambda line: _tell_through_capture(pytestconfig, line)))
-    try:  # around the opening as well: when that is interrupted, nobody else would put it back
+    left: list[KubelbError] = []
+    stack, closing = ExitStack(), ExitStack()
+
+    def put_back() -> None:
         try:
-            testbed.held = _open(pytestconfig, stack, interrupts)
-            _tell_junit(pytestconfig, record_testsuite_property)
+            stack.close()
         except KubelbError as error:
-            testbed.break_(error)
-        yield testbed
-    finally:
-        try:
-            with interrupts.deferred():
-                stack.close()
-        except KubelbError as error:
-            left = error
+            left.append(error)
             log.error(
                 "the testbed could not be put back as it was: %s", error
             )  # an interrupt would swallow it
-    if left is not None:
-        pytest.fail(f"the testbed could not be put back as it was: {left}", pytrace=False)
+
+    interrupts = stack.enter_context(interruptible(lambda line: _tell_through_capture(pytestconfig, line)))
+    closing.callback(put_back)
+    try:
+        with closing:
+            try:  # around the opening as well: when that is interrupted, nobody else would put it back
+                try:
+                    testbed.held = _open(pytestconfig, stack, interrupts)
+                    _tell_junit(pytestconfig, record_testsuite_property)
+                except KubelbError as error:
+                    testbed.break_(error)
+                yield testbed
+            finally:
+                interrupts.defer()
+    finally:
+        interrupts.heed_again()
+    if left:
+        pytest.fail(f"the testbed could not be put back as it was: {left[0]}", pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -78,14 +78,16 @@ class Interrupts:
         self._later: str | None = None
         self._deferring = ""
 
-    @contextmanager
-    def deferred(self, doing: str = "the testbed is being put back") -> Iterator[None]:
-        """Let the first signal wait for the end of this block, and say what is being done in it."""
+    def defer(self, doing: str = "the testbed is being put back") -> None:
+        """Let the first signal wait for `heed_again`, and say what is being done until then.
+
+        Called last in a block, it has to be in a `finally` whose own `with` puts back: a signal may come before it.
+        """
         self._deferring = doing
-        try:
-            yield
-        finally:
-            self._deferring = ""
+
+    def heed_again(self) -> None:
+        """Raise KeyboardInterrupt for the signal that had to wait, if one came."""
+        self._deferring = ""
         if self._later is not None:
             raise KeyboardInterrupt(self._later)
 
@@ -94,10 +96,13 @@ class Interrupts:
         """Give a stack of what is to be put back, whose closing the first signal does not break into."""
         stack = ExitStack()
         try:
-            yield stack
+            with stack:
+                try:
+                    yield stack
+                finally:
+                    self.defer()
         finally:
-            with self.deferred():
-                stack.close()
+            self.heed_again()
 
     def heed(self, number: int, _frame: object) -> None:
         """Handle a signal: the first one ends the session in order, the second one at once.
@@ -142,5 +147,8 @@ def writing() -> Iterator[None]:
     """Let the first signal wait until the record and the reports are written; then it is a KeyboardInterrupt."""
     with interruptible() as interrupts:
         interrupts.remedy = "make the reports anew with `kubelb report`"
-        with interrupts.deferred("the record and the reports are being written"):
+        interrupts.defer("the record and the reports are being written")
+        try:
             yield
+        finally:
+            interrupts.heed_again()

@@ -45,15 +45,35 @@ def test_the_first_signal_waits_while_the_testbed_is_put_back_and_says_so() -> N
     done: list[bool] = []
 
     def put_back(interrupts: opening.Interrupts) -> None:
-        with interrupts.deferred():
-            os.kill(os.getpid(), signal.SIGTERM)
-            os.kill(os.getpid(), signal.SIGHUP)  # a hang-up behind it is no second wish
-            done.append(True)
+        with interrupts.closing() as stack:
+            stack.callback(done.append, True)
+            stack.callback(os.kill, os.getpid(), signal.SIGHUP)  # a hang-up behind it is no second wish
+            stack.callback(os.kill, os.getpid(), signal.SIGTERM)
 
     with opening.interruptible(said.append) as interrupts, pytest.raises(KeyboardInterrupt, match="SIGTERM"):
         put_back(interrupts)
     assert done
     assert said == ["kubelb: SIGTERM: the testbed is being put back; a second signal stops that at once"]
+
+
+def test_a_signal_just_before_the_putting_back_does_not_break_into_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defer = opening.Interrupts.defer
+    done: list[bool] = []
+
+    def interrupted(interrupts: opening.Interrupts) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        defer(interrupts)
+
+    def measure(interrupts: opening.Interrupts) -> None:
+        with interrupts.closing() as stack:
+            stack.callback(done.append, True)
+
+    monkeypatch.setattr(opening.Interrupts, "defer", interrupted)
+    with opening.interruptible() as interrupts, pytest.raises(KeyboardInterrupt, match="SIGTERM"):
+        measure(interrupts)
+    assert done
 
 
 def test_a_signal_waits_until_the_reports_are_written(capfd: pytest.CaptureFixture[str]) -> None:

@@ -30,33 +30,40 @@ RUNS = 6
 """Of one session."""
 SHORTEST_S = 6.0
 """A session's runs alone take so long."""
-# The signal comes when the step is done and nobody was told so; if a thread takes it, the session still waits for it.
-AFTER_A_STEP = """
+# Behind a step that is done, nobody was told so: if a thread takes it, the session still waits for it.
+SIGNAL_AT_A_STEP = """
 import importlib, os, signal, time
 
 owner = getattr(importlib.import_module("pytest_kubelb.@module@"), "@owner@")
 step = owner.@step@
 
-def interrupted(*arguments, **options):
-    given = step(*arguments, **options)
+def interrupt():
     if not os.path.exists("interrupted"):
         open("interrupted", "w").close()
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(0.5)
+
+def interrupted(*arguments, **options):
+    if "@when@" == "before":
+        interrupt()
+    given = step(*arguments, **options)
+    if "@when@" == "behind":
+        interrupt()
     return given
 
 owner.@step@ = interrupted
 """
 STEPS = {
-    "the Lease is taken": "cluster.lease Lease acquire",
-    "the hosts are locked": "testbed.locking Lock take_hosts",
-    "the evidence is open": "evidence.watch Watch open",
-    "the workload is deployed": "cluster.workload Workload deploy",
-    "the folder is on the benchmarker": "measuring LoadGenerator open",
-    "the tuning is applied": "tuning.tuner Tuner apply",
-    "the pods run": "cluster.workload Workload scale",
-    "the load balancer is programmed": "backends.ipvs Ipvs program",
-    "the traffic is led to it": "backends.ipvs Ipvs activate",
+    "the Lease is taken": "behind cluster.lease Lease acquire",
+    "the hosts are locked": "behind testbed.locking Lock take_hosts",
+    "the evidence is open": "behind evidence.watch Watch open",
+    "the workload is deployed": "behind cluster.workload Workload deploy",
+    "the folder is on the benchmarker": "behind measuring LoadGenerator open",
+    "the tuning is applied": "behind tuning.tuner Tuner apply",
+    "the pods run": "behind cluster.workload Workload scale",
+    "the load balancer is programmed": "behind backends.ipvs Ipvs program",
+    "the traffic is led to it": "behind backends.ipvs Ipvs activate",
+    "everything is being put back": "before opening Interrupts defer",
 }
 
 
@@ -110,9 +117,10 @@ def test_a_second_signal_stops_at_once_and_says_how_to_put_the_testbed_back(
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_signal_behind_any_step_leaves_nothing(step: str, bed: Bed, tmp_path: Path) -> None:
-    module, owner, name = STEPS[step].split()
-    hook = AFTER_A_STEP.replace("@module@", module).replace("@owner@", owner).replace("@step@", name)
+def test_a_signal_at_any_step_leaves_nothing(step: str, bed: Bed, tmp_path: Path) -> None:
+    hook = SIGNAL_AT_A_STEP
+    for place, word in zip(("@when@", "@module@", "@owner@", "@step@"), STEPS[step].split(), strict=True):
+        hook = hook.replace(place, word)
     (tmp_path / "conftest.py").write_text(hook)
     before = bed.snapshot()
     with bed.session(tmp_path) as session:
