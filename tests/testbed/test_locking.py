@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -113,6 +114,24 @@ def test_what_is_freed_can_be_taken_at_once_and_leaves_nothing(take: Take, folde
     first.close()
     assert not folder.exists()
     take(BOB).take_hosts(wait=False, patience_s=0)
+
+
+def test_a_signal_before_a_thread_of_ours_is_started_keeps_nothing(
+    take: Take, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = take(ANN, leased=True)
+
+    def interrupted(_: threading.Thread) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        lock.keep_lease()
+    monkeypatch.undo()
+    lock.close()
+    found = api.find(LEASES, NAME, "default")
+    assert found is not None
+    assert not found["spec"]["holderIdentity"]
 
 
 def test_who_waits_gets_the_host_when_it_is_free(take: Take, monkeypatch: pytest.MonkeyPatch) -> None:
