@@ -111,8 +111,10 @@ def link_down(bed: Bed) -> Iterator[None]:
 def rebooted(bed: Bed) -> Iterator[None]:
     """Start the load balancer's kernel again in the midst of a run, and wait until it and kube-proxy are up."""
     bed.sh(L, "( sleep 0.5; reboot -f ) >/dev/null 2>&1 </dev/null &")
-    yield
-    bed.until_sh(L, "[ $(cut -d. -f1 /proc/uptime) -lt 60 ] && iptables-save | grep -q KUBE-SERVICES")
+    try:
+        yield
+    finally:
+        bed.until_sh(L, "[ $(cut -d. -f1 /proc/uptime) -lt 60 ] && iptables-save | grep -q KUBE-SERVICES")
 
 
 @contextmanager
@@ -173,9 +175,8 @@ FAULTS = (
         "was started again",
         "stopped",
         may_differ=SIZED_AT_BOOT,
-        options=(
-            "--kubelb-duration=4s",
-        ),  # so long that it is rebooted in the midst of one, however slow its shell is
+        # So long that it is rebooted, and up again, in the midst of one, however slow the machine is.
+        options=("--kubelb-duration=10s",),
     ),
     Fault(
         "load balancer's table flushed",
