@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["hosts", "lab", "lab_kernel"]
 
 LONG = bool(os.environ.get("KUBELB_TEST_LONG"))
-"""Whether each fault is provoked several times, and pytest is killed a hundred times."""
+"""Whether each fault is provoked several times, and pytest gets a hundred signals at random moments and at lines."""
 ROUNDS = range(3 if LONG else 1)
 
 
