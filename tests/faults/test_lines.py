@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from tests.faults.bed import Bed
 
-ROUNDS = 100 if conftest.LONG else 0
+ROUNDS = 100 if conftest.LONG else 1
 LINES = 2900
 """About how many a session executes in its main thread; one that has fewer ends by itself."""
 # Imports are left out: they are most of the lines, and touch nothing.
@@ -54,6 +54,7 @@ def pytest_unconfigure():
 """
 
 
+@pytest.mark.skipif(not conftest.LONG, reason="it takes many lines to be worth it: see `tox -e faults`")
 @pytest.mark.parametrize("turn", range(ROUNDS))
 def test_a_signal_at_any_line_leaves_nothing(turn: int, bed: Bed, tmp_path: Path) -> None:
     # Told when it fails, so that a failure can be had again.
